@@ -20,7 +20,7 @@ static KEYRING: LazyLock<Keyring> = LazyLock::new(keyring);
 fuzz_target!(|data: &[u8]| {
     let entropy = SeededEntropy::new(7);
 
-    // As it came from a stranger. Nobody can make one: whatever opens would be a forgery.
+    // As it came from a stranger. No one can make one: anything that opens would be a forgery.
     if let Ok(text) = std::str::from_utf8(data) {
         let sealed = SealedText(text.to_owned());
         assert!(KEYRING.open(Purpose::Consent, "", &sealed).is_err());

@@ -123,7 +123,7 @@ impl Directory {
     }
 
     /// Whether an account that may sign in is a member of a project: what every grant of a member hangs on. An account
-    /// that was disabled, or removed from the project, is not from the next request on.
+    /// that was disabled, or removed from the project, is not from the next request.
     pub fn is_member(&self, project: ProjectId, account: AccountId) -> bool {
         self.configuration.members.contains(&(project, account))
     }

@@ -58,7 +58,7 @@ pub fn keep_log_events() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let undecided = registry().with(dynamic_filter_fn(|_, _| false));
-        // Fails where a test program has a default of its own, which then decides.
+        // Fails where a test program has its own default, which then decides.
         let _ = tracing::subscriber::set_global_default(undecided);
         tracing::callsite::rebuild_interest_cache();
     });

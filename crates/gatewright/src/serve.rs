@@ -164,7 +164,7 @@ async fn accept(
                 failing = false;
                 // Answers are written as a whole; waiting for more to send only delays them.
                 let _ = stream.set_nodelay(true);
-                // A peer that vanished without a word would otherwise hold an open stream for ever.
+                // A peer that vanished without a word would otherwise hold an open stream forever.
                 let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive());
                 begin(stream, peer.ip(), slot);
             }

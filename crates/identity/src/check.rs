@@ -106,7 +106,7 @@ impl CheckName {
     }
 }
 
-/// What came of a check.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "outcome")]
 pub enum Outcome {
@@ -131,12 +131,12 @@ pub struct Finding {
     pub remedy: String,
 }
 
-/// One check and what came of it.
+/// One check and the result of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CheckResult {
     /// What was checked.
     pub name: CheckName,
-    /// What came of it.
+    /// The result of it.
     #[serde(flatten)]
     pub outcome: Outcome,
 }

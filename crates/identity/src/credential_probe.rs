@@ -1,7 +1,7 @@
 //! Whether a provider knows our client id and secret, found out without a sign-in: a code that was never issued is
 //! redeemed. A provider that authenticates the client first (RFC 6749 section 4.1.3) refuses the code of a client whose
 //! secret is right, and the client where it is wrong. Some look at the code first and so refuse it either way;
-//! redeeming it once more with a secret that is certainly wrong tells them apart.
+//! redeeming it again with a secret that is certainly wrong tells them apart.
 
 use gatewright_domain::{
     registration::{CredentialsVerdict, SecretMethod, TestedCredentials},

@@ -1,4 +1,4 @@
-//! What an endpoint of a provider says went wrong (RFC 6749 section 5.2), also where it says so in words of its own: what is
+//! What an endpoint of a provider says went wrong (RFC 6749 section 5.2), also where it says so in its own words: what is
 //! said of the client must be recognised, because another secret, or another way to send it, may be right.
 
 use serde_json::{Map, Value};
@@ -32,7 +32,7 @@ pub(crate) enum ErrorKind {
 
 impl EndpointError {
     /// The error of an answer, whatever its HTTP status: some providers send errors with 200. An empty `error` is none, and
-    /// some put an object in its place or use another name.
+    /// some put an object there instead or use another name.
     pub(crate) fn find(body: &Map<String, Value>) -> Option<Self> {
         let text = |from: &Map<String, Value>, name: &str| {
             let text = from.get(name)?.as_str()?;
@@ -47,7 +47,7 @@ impl EndpointError {
                 let message = text(inner, "message").or_else(|| text(inner, "error_description"));
                 (code.or_else(|| message.clone())?, message)
             }
-            // Okta has these names for an error of its own, such as a client id that it does not know.
+            // Okta has these names for its own error, such as a client id that it does not know.
             _ => (text(body, "errorCode")?, text(body, "errorSummary")),
         };
         let description = description.or_else(|| text(body, "message")).unwrap_or_default();

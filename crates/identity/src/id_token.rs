@@ -106,7 +106,7 @@ pub enum IdTokenError {
     /// `at_hash` does not belong to the access token beside it.
     #[error("`at_hash` of the ID token does not match the access token beside it")]
     AccessTokenHash,
-    /// `sub` is missing or names nobody.
+    /// `sub` is missing or names no one.
     #[error("`sub` of the ID token is not usable: {0}")]
     Sub(SubjectError),
 }
@@ -273,7 +273,7 @@ impl<'a> UnverifiedToken<'a> {
 }
 
 impl SignedClaims {
-    /// Claims that nobody has signed, for what checks claims alone.
+    /// Claims without a signature, for what checks claims alone.
     #[cfg(any(test, fuzzing))]
     pub(crate) const fn unproven(algorithm: SignatureAlgorithm, claims: Map<String, Value>) -> Self {
         Self { algorithm, claims }

@@ -50,7 +50,7 @@ pub enum Resource {
 }
 
 impl Resource {
-    /// What it may be, for `Accept`: a key set has a type of its own (RFC 7517 section 8.5.1), and userinfo may come signed
+    /// What it may be, for `Accept`: a key set has its own type (RFC 7517 section 8.5.1), and userinfo may come signed
     /// (OpenID Connect Core section 5.3.2).
     pub const fn accepted(self) -> &'static str {
         match self {
@@ -82,7 +82,7 @@ pub enum ProviderError {
     /// It came with another status than 200.
     #[error("{0} came with HTTP status {1}")]
     Status(Resource, StatusCode),
-    /// It is not JSON, or not the JSON it should be, or (userinfo) about somebody else.
+    /// It is not JSON, or not the JSON it should be, or (userinfo) about another person.
     #[error("{0} is not what it should be")]
     NotJson(Resource),
     /// The discovery document forbids signing in.

@@ -1,5 +1,5 @@
 //! The subject: the one configured claim of the ID token that says who the user is. There is no fallback to another
-//! claim, because a value taken from elsewhere would be another person's or nobody's.
+//! claim, because a value taken from elsewhere would be another person's or no one's.
 
 use serde_json::{Map, Value};
 
@@ -20,7 +20,7 @@ pub enum SubjectError {
     /// The ID token lacks it.
     #[error("the ID token has no claim `{0}`")]
     Missing(String),
-    /// It is of a kind that names nobody.
+    /// It is of a kind that names no one.
     #[error("the claim `{claim}` is {kind}, not a string or an integer")]
     Kind {
         /// The configured claim.

@@ -140,7 +140,7 @@ pub struct Redemption<'a> {
     pub verifier: &'a str,
 }
 
-/// What came of a code, and what was learnt of the client secrets.
+/// The result of a code, and what was learnt of the client secrets.
 #[derive(Debug)]
 pub struct Redeemed {
     /// The tokens.

@@ -321,7 +321,7 @@ fn is_for_tests(attribute: &Attribute) -> bool {
     last.is_some_and(|segment| segment.ident == "test" || segment.ident == "rstest")
 }
 
-/// Whether a condition names `test`, other than as `not(test)`, and not besides what is built for the fuzzer.
+/// Whether a condition names `test`, other than as `not(test)`, and not together with what is built for the fuzzer.
 fn names_test(condition: TokenStream) -> bool {
     let mut is_negated = false;
     let mut is_named = false;

@@ -128,7 +128,7 @@ mod tests {
         let shouted = Email::check("", "ADA@example.com").unwrap();
         assert!(limits.begin(&shouted, ELSEWHERE, false).is_err());
         assert!(limits.begin(&email("grace"), ELSEWHERE, false).is_ok());
-        // At home she may still mistype, and not for ever either.
+        // At home she may still mistype, and not forever either.
         assert!((0..MAX_FOR_ACCOUNT).all(|_| limits.begin(&ada, HERE, true).is_ok()));
         assert_eq!(
             limits.begin(&ada, HERE, true).err(),

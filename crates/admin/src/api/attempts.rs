@@ -54,7 +54,7 @@ impl Attempts {
         wrong.is_none_or(|count| count.load(Ordering::Relaxed) < MAX_WRONG) || self.right.contains_key(&key)
     }
 
-    /// Notes what came of a look-up.
+    /// Notes the result of a look-up.
     pub(super) fn note(&self, prefix: &str, key: TokenHash, is_right: bool) {
         if is_right {
             if !self.right.contains_key(&key) {

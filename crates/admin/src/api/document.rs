@@ -12,7 +12,7 @@ const DESCRIPTION: &str = "Everything an administrator does with Gatewright. Err
      9457); each violation of the input names its place by a JSON pointer. `PATCH` merges (RFC 7396): what is left out \
      stays, `null` resets to the default, where there is one. Lists come in pages: pass `next_cursor` as `cursor` to go on.";
 
-/// The tags of objects that have a version of their own.
+/// The tags of objects that have their own version.
 const VERSIONED: [&str; 12] = [
     "Members",
     "Accounts",

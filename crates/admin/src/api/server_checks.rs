@@ -54,9 +54,9 @@ pub(crate) struct ServerCheckResource {
     truncated: bool,
     /// Its prompts, in its order; none where it declares none.
     prompts: Vec<ServerPrompt>,
-    /// Its resources, likewise.
+    /// Its resources, in the same way.
     resources: Vec<ServerResource>,
-    /// Its resource templates, likewise.
+    /// Its resource templates, in the same way.
     resource_templates: Vec<ServerResourceTemplate>,
     /// What to improve although it can be used: a deprecated transport, and why its prompts, resources or resource templates could not be listed.
     warnings: Vec<Warning>,

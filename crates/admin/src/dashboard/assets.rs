@@ -1,5 +1,5 @@
 //! Styles, scripts and the icon of the dashboard. They are part of the program; the hash of its content stands in the name
-//! of each, so that a browser keeps it for ever and still sees a new one at once.
+//! of each, so that a browser keeps it forever and still sees a new one at once.
 
 use std::sync::LazyLock;
 

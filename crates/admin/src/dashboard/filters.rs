@@ -84,7 +84,7 @@ pub(super) async fn gateways(
     choices(app, place, Choice::Gateway, Kind::Gateway, chosen).await
 }
 
-/// What a filter by source offers, likewise.
+/// What a filter by source offers, in the same way.
 pub(super) async fn sources(
     app: &Admin,
     place: &InProject,

@@ -1,4 +1,4 @@
-//! `/projects/{project}/members`: who administers the project, and invitations for those who shall.
+//! `/projects/{project}/members`: who administers the project, and invitations for others.
 
 use std::sync::Arc;
 

@@ -153,7 +153,7 @@ pub fn signed_in(
 }
 
 /// What holds for every page: a form is acted upon only when it was posted from a page of ours (the session cookie is
-/// `SameSite=Lax` besides, and no GET changes anything, so nothing more is needed against forms of other sites); what was
+/// `SameSite=Lax` too, and no GET changes anything, so nothing more is needed against forms of other sites); what was
 /// done is said once; what went wrong is shown on a page with the reference of the request; and pages are compressed.
 async fn guard(
     State(app): State<Arc<Admin>>,

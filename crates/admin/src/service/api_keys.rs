@@ -80,7 +80,7 @@ pub struct CreatedKey {
     pub text: Secret,
 }
 
-/// Makes a key of a project. Only owners do; an instance key may make the first owner of a project that has none.
+/// Creates a key of a project. Only owners do; an instance key may make the first owner of a project that has none.
 pub async fn create(
     app: &Admin,
     authority: &Authority,
@@ -125,7 +125,7 @@ pub async fn create(
     insert(change, made).await
 }
 
-/// Makes a key of the instance.
+/// Creates a key of the instance.
 pub async fn create_for_instance(
     app: &Admin,
     authority: &Authority,

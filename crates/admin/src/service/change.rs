@@ -164,7 +164,7 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
-    /// Says that something stands in the way, and that the audit trail shall tell it when the change is given up: in a
+    /// Says that something prevents the change, and that the audit trail must show it when the change is given up: in a
     /// transaction of its own, because this one never happened, and once per object, actor and five minutes, because
     /// people who are refused try again.
     pub(super) fn refused(&mut self, verb: &str, object: Object<'_>, conflict: Conflict) -> ServiceError {

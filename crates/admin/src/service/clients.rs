@@ -40,7 +40,7 @@ pub(crate) async fn list(
     Ok(client_use::list(&mut tx, project, gateway, app.now(), page).await?)
 }
 
-/// Keeps a client out of a gateway: its grants end, its tokens fail from the next request on, and it is refused
+/// Keeps a client out of a gateway: its grants end, its tokens fail from the next request, and it is refused
 /// wherever it asks.
 pub(crate) async fn block(
     app: &Admin,

@@ -22,7 +22,7 @@ pub enum Run {
     Rehearsal,
 }
 
-/// What came of a change.
+/// The result of a change.
 #[derive(Debug)]
 pub enum Done<T> {
     /// It is made.

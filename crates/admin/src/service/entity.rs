@@ -57,7 +57,7 @@ pub struct Saved<E> {
 pub(super) enum Written {
     /// It is written.
     Done,
-    /// Something stands in the way, which the audit trail shows.
+    /// Something prevents it, which the audit trail shows.
     Refused(Conflict),
 }
 

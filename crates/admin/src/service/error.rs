@@ -65,7 +65,7 @@ pub enum ServiceError {
     Store(#[from] StoreError),
 }
 
-/// What stands in the way.
+/// What prevents it.
 #[derive(Debug, Clone, Default)]
 pub struct Conflict {
     /// What is in the way and the way out.

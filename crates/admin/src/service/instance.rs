@@ -18,7 +18,7 @@ use crate::Admin;
 pub const ALREADY_INITIALISED: &str = "This instance has a key already, so no other was created. With that key, create another by \
      POST /api/v1/api-keys; if it is lost, run `gatewright admin new-key`.";
 
-/// Makes the first key of the instance and returns its text, once; `None` when there is a live one already. Two that run at
+/// Creates the first key of the instance and returns its text, once; `None` when there is a live one already. Two that run at
 /// the same moment make one key between them.
 pub async fn init(app: &Admin) -> Result<Option<Secret>, ServiceError> {
     let authority = Authority::operator(Origin::Cli);
@@ -38,7 +38,7 @@ pub async fn init(app: &Admin) -> Result<Option<Secret>, ServiceError> {
     Ok(Some(insert(change, made).await?.text))
 }
 
-/// Makes another key of the instance for someone with a shell on the machine, such as one who lost the first.
+/// Creates another key of the instance for someone with a shell on the machine, such as one who lost the first.
 pub async fn new_key(app: &Admin, name: &str) -> Result<Secret, ServiceError> {
     let authority = Authority::operator(Origin::Cli);
     let new = NewInstanceKey {
@@ -48,7 +48,7 @@ pub async fn new_key(app: &Admin, name: &str) -> Result<Secret, ServiceError> {
     Ok(create_for_instance(app, &authority, new).await?.text)
 }
 
-/// Makes a key of a project, named by id or name, for someone with a shell on the machine: anyone who can read the data may
+/// Creates a key of a project, named by id or name, for someone with a shell on the machine: anyone who can read the data may
 /// as well have a key, and a project whose last owner key was lost needs one.
 pub async fn new_project_key(
     app: &Admin,

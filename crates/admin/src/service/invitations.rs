@@ -75,13 +75,13 @@ pub(crate) enum Holder {
     /// No one: the recipient makes an account.
     None,
     /// Someone who set up an account with another invitation, and may be anyone who had its link. The recipient joins with
-    /// it by its password, or makes an account of their own beside it.
+    /// it by its password, or makes their own account beside it.
     Unproven,
     /// An account that is proven to be the owner's, or that an administrator has disabled: it has to sign in.
     Known,
 }
 
-/// Makes an invitation; an open one for the same address is revoked by it. Owners do; an instance key may invite the first
+/// Creates an invitation; an open one for the same address is revoked by it. Owners do; an instance key may invite the first
 /// owner of a project that has none. A key that expires invites no one: a member stays. An invitation ends with its maker
 /// ([`end_of`]).
 pub(crate) async fn create(

@@ -125,7 +125,7 @@ pub(crate) async fn update(
 }
 
 /// Removes a member; everyone may remove themselves. Keys belong to the project and stay; grants the account has as a
-/// member end, and fail from the next request on.
+/// member end, and fail from the next request.
 pub(crate) async fn remove(
     app: &Admin,
     authority: &Authority,

@@ -10,7 +10,7 @@ use crate::Admin;
 
 pub(crate) use rows::{Choice, Kind};
 
-/// The names of things, by id; each id is asked for once. What is gone has none.
+/// The names of things, by id; each ID is asked for once. What was deleted has none.
 pub(crate) async fn of(
     app: &Admin,
     authority: &Authority,

@@ -11,7 +11,7 @@ use moka::sync::Cache;
 
 use super::{Authority, ServiceError};
 
-/// Changes of one caller that may go on for ever, in a second.
+/// Changes of one caller that may go on forever, in a second.
 const PER_SECOND: u32 = 2;
 /// Changes of one caller at once: far more than a program makes that sets up a whole project.
 const AT_ONCE: u32 = 10_000;

@@ -35,7 +35,7 @@ pub async fn offer(app: &Admin, email: &str, make_admin: bool) -> Result<Option<
     Ok(offered.map(|offer| offer.link))
 }
 
-/// Makes a link to set the password of an account, which is enabled where it was disabled and, where that is asked for,
+/// Creates a link to set the password of an account, which is enabled where it was disabled and, where that is asked for,
 /// made an administrator of the instance: anyone who has a shell here could do all of it to the database. Nothing when there
 /// is no such account. Who becomes an administrator with an address that is not proven loses the password at once: it may
 /// be that of the person who opened the invitation first.

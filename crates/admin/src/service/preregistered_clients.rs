@@ -236,7 +236,7 @@ pub(super) async fn update_in(
     change.save(current, next, Vec::new()).await
 }
 
-/// Makes a new secret. The old one goes on working for the overlap; one that was still in its overlap ends.
+/// Makes a new secret. The old one keeps working for the overlap; one that was still in its overlap ends.
 pub(crate) async fn rotate_secret(
     app: &Admin,
     authority: &Authority,
@@ -294,7 +294,7 @@ pub(crate) async fn rotate_secret(
     })
 }
 
-/// Deletes a client; its grants end, and its tokens fail from the next request on.
+/// Deletes a client; its grants end, and its tokens fail from the next request.
 pub(crate) async fn delete(
     app: &Admin,
     authority: &Authority,

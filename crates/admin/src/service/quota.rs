@@ -28,7 +28,7 @@ pub(super) async fn counted(
 }
 
 /// Like [`check`], for a change that may only put one thing in the place of another. The project had `before` of them: where
-/// they are no more than that, a quota that was lowered meanwhile does not stand in the way.
+/// they are not more than that, a quota that was lowered in the meantime does not prevent it.
 pub(super) async fn check_growth(
     change: &mut Change<'_>,
     project: ProjectId,

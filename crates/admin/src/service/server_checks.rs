@@ -43,7 +43,7 @@ const SAVE: Duration = Duration::from_secs(4);
 const CHECK_MAX: Duration = Duration::from_secs(30);
 /// A page that is loaded again shows what was seen this moment.
 const STILL_NEW: Duration = Duration::from_secs(10);
-/// What was seen longer ago says nothing any more.
+/// What was seen longer ago says nothing any longer.
 const KEPT_FOR: Duration = Duration::from_hours(1);
 /// Bytes of what was seen, roughly: a server with 5,000 tools takes some five megabytes.
 const KEPT_BYTES: u64 = 32 * 1024 * 1024;
@@ -112,7 +112,7 @@ fn time_limit(server: &Server) -> Duration {
     Duration::from_millis(server.timeout_ms.into())
 }
 
-/// What came of checking a server.
+/// The result of checking a server.
 #[derive(Debug)]
 pub(crate) struct ServerCheck {
     /// When.

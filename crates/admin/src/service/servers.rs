@@ -175,14 +175,14 @@ pub async fn create(
     Ok(created.keep(app))
 }
 
-/// A server that can be created, and what came of asking it.
+/// A server that can be created, and the result of asking it.
 pub(super) struct Tried {
     server: Server,
     url: Url,
     outcome: Result<Answered, Finding>,
 }
 
-/// A server that was written, and what came of asking it, if it was asked.
+/// A server that was written, and the result of asking it, if it was asked.
 pub(super) struct Written {
     server: Server,
     outcome: Option<Result<Answered, Finding>>,
@@ -304,7 +304,7 @@ pub async fn update(
     Ok(written.keep(app))
 }
 
-/// A server after a change, and what came of asking it, if that was needed.
+/// A server after a change, and the result of asking it, if that was needed.
 pub(super) struct TriedChange {
     /// What it was.
     seen: Server,

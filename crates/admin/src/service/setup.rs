@@ -135,7 +135,7 @@ pub(crate) async fn complete(
     Ok(begun)
 }
 
-/// Makes the first account and project for someone with a shell on the machine; nothing when there is a first account.
+/// Creates the first account and project for someone with a shell on the machine; nothing when there is a first account.
 pub async fn by_operator(app: &Admin, new: NewInstance) -> Result<Option<MadeInstance>, ServiceError> {
     if !is_needed(app).await? {
         return Ok(None);

@@ -369,7 +369,7 @@ async fn set_status(
     })
 }
 
-/// What stands in the way, if the guard found something.
+/// What prevents it, if the guard found something.
 fn unguarded(guarded: Guarded, what: &str) -> Result<Option<Conflict>, ServiceError> {
     match guarded {
         Guarded::Done => Ok(None),

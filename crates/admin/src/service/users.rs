@@ -141,7 +141,7 @@ pub(crate) async fn update(
     Ok(next)
 }
 
-/// Deletes a user with their grants; their tokens fail from the next request on. Signing in again makes a new user.
+/// Deletes a user with their grants; their tokens fail from the next request. Signing in again makes a new user.
 pub(crate) async fn delete(
     app: &Admin,
     authority: &Authority,

@@ -291,7 +291,7 @@ pub struct MetricsConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct AuditConfig {
     /// Days after which an event is deleted from the audit trail, of projects and of the instance; at least 30. Export what has to be
-    /// kept for longer. 0 keeps every event for ever: the database grows with it.
+    /// kept for longer. 0 keeps every event forever: the database grows with it.
     pub retention_days: u32,
 }
 

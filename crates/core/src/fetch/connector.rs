@@ -101,7 +101,7 @@ impl VettedConnector {
     }
 }
 
-/// Waits for a place. Meanwhile the request takes a connection that another one leaves.
+/// Waits for a place. In the meantime the request takes a connection that another one leaves.
 async fn place_in(places: &Arc<Semaphore>, host: &str) -> Result<OwnedSemaphorePermit, FetchError> {
     let waiting = Arc::clone(places).acquire_owned();
     match tokio::time::timeout(CONNECT_TIMEOUT, waiting).await {

@@ -379,7 +379,7 @@ async fn send(
         .map_err(|error| FetchError::of_client(&host_of(&uri), &error))
 }
 
-/// Sends a `GET` once more when its connection closed before anything of an answer came: servers close idle connections
+/// Sends a `GET` again when its connection closed before anything of an answer came: servers close idle connections
 /// at the moment at which the next request is on its way (RFC 9110 section 9.2.2 allows it, because `GET` is idempotent).
 async fn send_again_if_lost(
     client: &HttpClient,

@@ -133,7 +133,7 @@ pub struct KeySet {
     unread: usize,
 }
 
-/// What came of checking a signature against a key set.
+/// The result of checking a signature against a key set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verification {
     /// A key of the set made the signature.

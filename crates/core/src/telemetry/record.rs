@@ -130,7 +130,7 @@ impl RequestRecord {
                 tracing::event!(target: TARGET, $level, line = tracing::field::display(Line { record: self, status }))
             };
         }
-        // Probes come every few seconds for ever and say nothing.
+        // Probes come every few seconds forever and say nothing.
         match self.route() {
             "/healthz" | "/readyz" | "/metrics" => line!(tracing::Level::DEBUG),
             _ => line!(tracing::Level::INFO),

@@ -130,7 +130,7 @@ pub(crate) fn retry_later(mut response: Response, after: Duration) -> Response {
     response
 }
 
-/// Sends the browser on, with what it shall remember. 303, so that a form is never posted again elsewhere.
+/// Sends the browser on, with what it is to remember. 303, so that a form is never posted again elsewhere.
 pub(crate) fn redirect(location: &str, cookies: Vec<HeaderValue>) -> Response {
     let Ok(location) = HeaderValue::from_str(location) else {
         // Redirect URIs are printable ASCII and everything appended to them is encoded.

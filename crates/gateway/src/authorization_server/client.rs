@@ -60,7 +60,7 @@ pub(super) struct Client {
 pub(super) enum ClientKind {
     /// It registered itself: anyone can do that under any name.
     Registered,
-    /// Its document stands at a host that thereby vouches for it.
+    /// Its document is at a host, which vouches for it.
     Document,
     /// An administrator registered it.
     Preregistered,

@@ -360,7 +360,7 @@ pub(super) async fn begin_sign_in(
         return Ok(allowed.into());
     }
     let source = entry.source.as_ref().ok_or(SignInError::NoSource)?;
-    // The provider may have to be asked, and no one else shall wait for that.
+    // The provider may have to be asked, and no one else should wait for that.
     drop(place);
     Ok(Outcome::Departs(Box::new(Departure {
         entry: Arc::clone(entry),

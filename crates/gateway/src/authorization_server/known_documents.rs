@@ -16,7 +16,7 @@ use super::AuthorizationServer;
 use super::metadata_document::Kept;
 
 /// How long a document is used without a word of its host: over a long weekend, and not for so long that a redirect URI
-/// which its host withdrew stays good for ever.
+/// which its host withdrew stays good forever.
 pub(super) const MAX_LIFE: Duration = Duration::from_hours(7 * 24);
 
 /// A client that is in use is written down this often.

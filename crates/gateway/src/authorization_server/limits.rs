@@ -94,7 +94,7 @@ pub(super) enum Action {
 }
 
 impl Action {
-    /// Requests per second that may go on for ever, and how many may come at once, from one network. An office of a thousand
+    /// Requests per second that may go on forever, and how many may come at once, from one network. An office of a thousand
     /// signs in at once, some of them twice.
     const fn of_network(self) -> (u32, u32) {
         match self {

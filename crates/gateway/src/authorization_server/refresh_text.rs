@@ -1,6 +1,6 @@
 //! The text of a refresh token. It says, sealed, of which grant it is and the how-manieth, so that any older token of a live
 //! grant is recognised when it comes back, although the store keeps rows of the latest only. It is as random as any other
-//! token besides, and good only while the store has its hash.
+//! token too, and valid only while the store has its hash.
 
 use gatewright_domain::{
     entropy,
@@ -31,7 +31,7 @@ pub(super) fn mint(app: &AuthorizationServer, gateway: GatewayId, grant: GrantId
 }
 
 /// Of which grant a token is, and the how-manieth; `None` for one that was not made here, that an older version made, or
-/// whose master key is gone.
+/// whose master key was removed.
 pub(super) fn read(app: &AuthorizationServer, gateway: GatewayId, token: &str) -> Option<(GrantId, i64)> {
     if token.len() > TOKEN_MAX {
         return None;

@@ -116,7 +116,7 @@ pub(super) async fn at_root(
     })
 }
 
-/// Notes what came of a registration at a gateway, with the client's name, where there is one.
+/// Notes the result of a registration at a gateway, with the client's name, where there is one.
 fn trace(
     app: &AuthorizationServer,
     entry: &GatewayEntry,

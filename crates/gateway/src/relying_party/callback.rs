@@ -3,7 +3,7 @@
 //!
 //! It needs the state and the cookie that carries the sign-in, and is idempotent for its browser: the first arrival claims
 //! the sign-in and redeems the provider's code once; the same state, code and cookie get the same answer until the cookie
-//! expires. A sign-in commits three times: that the code was brought back, the claim, and the answer with what came of it.
+//! expires. A sign-in commits three times: that the code was brought back, the claim, and the answer with the result of it.
 
 use std::{sync::Arc, time::Duration};
 

@@ -213,7 +213,7 @@ impl Failure {
         }
     }
 
-    /// Status, title, explanation and advice. A provider's fault is a 400 and not a 502: some proxies put a page of their own
+    /// Status, title, explanation and advice. A provider's fault is a 400 and not a 502: some proxies put their own page
     /// in place of a 502, and the reference would be lost.
     #[expect(
         clippy::too_many_lines,

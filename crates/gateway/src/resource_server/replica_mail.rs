@@ -16,7 +16,7 @@ use tokio::{sync::Semaphore, time::Instant};
 
 use super::ResourceServer;
 
-/// A replica that does not take a letter within this time is gone.
+/// A replica that does not take a letter within this time has stopped.
 const TAKEN_WITHIN: Duration = Duration::from_secs(5);
 /// How often it is looked what became of a letter, at first and later.
 const LOOK: Duration = Duration::from_millis(100);

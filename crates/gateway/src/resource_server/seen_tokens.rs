@@ -46,7 +46,7 @@ impl SeenTokens {
         self.waiting().get(&grant).copied()
     }
 
-    /// The next that are to be written. They wait until they are, so that a refresh meanwhile knows of them.
+    /// The next that are to be written. They wait until they are, so that a refresh in the meantime knows of them.
     fn next(&self) -> BTreeMap<GrantId, Seen> {
         let waiting = self.waiting();
         waiting

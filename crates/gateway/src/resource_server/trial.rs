@@ -46,7 +46,7 @@ pub const REPORTS_MAX: usize = 100;
 /// No one looks at a page for longer while nothing happens. The server's own timeout may be shorter.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
-/// What came of a call.
+/// The result of a call.
 #[derive(Debug)]
 pub struct Tried {
     /// The server it went to; nothing when it went to none.

@@ -60,7 +60,7 @@ impl SignInTrace {
         Ok(of_gateways_that_are(&mut tx, project, in_memory).await?.pop())
     }
 
-    /// What this process has seen up to now shall be in the answer. When that cannot be, the rest is worth having.
+    /// The answer should contain what this process has seen up to now. If that is not possible, the rest is worth having.
     async fn write_down(&self) {
         if let Err(error) = self.flush().await {
             tracing::warn!(

@@ -9,7 +9,7 @@ use std::{
 /// What speaks for and against opening a browser by itself.
 #[derive(Debug, Clone, Copy)]
 struct Surroundings {
-    /// Somebody watches what is printed.
+    /// A person watches what is printed.
     is_terminal: bool,
     /// A machine runs this (the variable that build services set).
     is_ci: bool,

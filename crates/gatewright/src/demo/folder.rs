@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// The name of the folder among the system's temporary files.
 const TEMPORARY: &str = "gatewright-demo";
-/// What is kept besides the database.
+/// What is kept beside the database.
 const FILE: &str = "demo.json";
 /// Held while a demo runs on the folder.
 const LOCK: &str = "demo.lock";
@@ -56,7 +56,7 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Opens the folder that the demo uses when nobody names one: among the system's temporary files, where others may write too.
+    /// Opens the folder that the demo uses when none is named: among the system's temporary files, where others may write too.
     pub(super) fn open_temporary() -> anyhow::Result<Self> {
         let path = std::env::temp_dir().join(TEMPORARY);
         claim(&path).with_context(|| unusable(&path))?;
@@ -128,7 +128,7 @@ fn unusable(path: &Path) -> String {
     format!("The data folder {path} cannot be used. Choose another with --data-dir.")
 }
 
-/// Makes a folder ours alone. One that somebody else has prepared in a shared place is refused: its mode is not ours to change.
+/// Makes a folder ours alone. One that another user has prepared in a shared place is refused: its mode is not ours to change.
 fn claim(path: &Path) -> io::Result<()> {
     private_folder().create(path)?;
     check_folder(path)?;
@@ -171,7 +171,7 @@ fn check_ours(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Fails unless it is a folder, not a link to one, and belongs to whoever runs this program.
+/// Fails unless it is a folder, not a link to one, and belongs to the user who runs this program.
 fn check_folder(path: &Path) -> io::Result<()> {
     let folder = fs::symlink_metadata(path)?;
     if !folder.is_dir() {
@@ -180,7 +180,7 @@ fn check_folder(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt as _;
-        // A new file belongs to whoever runs this program. It is made only where there is nothing, so it follows no link.
+        // A new file belongs to the user who runs this program. It is made only where there is nothing, so it follows no link.
         let probe = path.join(format!("demo.{}", entropy::token(&entropy::SystemEntropy)));
         let made = private_file().create_new(true).open(&probe)?.metadata()?;
         fs::remove_file(&probe)?;

@@ -36,9 +36,9 @@ use folder::{Folder, Kept, Ports};
 use objects::{CLIENT_ID, Neighbours, Objects};
 use screen::Screen;
 
-/// How long a stop waits for requests: whoever presses Ctrl-C at a demo wants it gone.
+/// How long a stop waits for requests: a person who presses Ctrl-C at a demo wants it to stop.
 const SHUTDOWN_GRACE_SECONDS: u32 = 2;
-/// What the sign-in page says to somebody who has signed out, or comes with a bookmark.
+/// What the sign-in page says to a person who has signed out, or comes with a bookmark.
 const SIGN_IN_HINT: &str =
     "This is the demo. It needs no password: open the link to the dashboard that it printed in its terminal.";
 
@@ -268,7 +268,7 @@ fn configuration(
         server: ServerConfig {
             listen,
             public_url: format!("http://{listen}"),
-            // Nobody balances load to it.
+            // No one balances load to it.
             drain_seconds: 0,
             shutdown_grace_seconds: SHUTDOWN_GRACE_SECONDS,
             ..ServerConfig::default()

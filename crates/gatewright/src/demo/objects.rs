@@ -72,7 +72,7 @@ pub(super) struct Owned {
     pub(super) project: ProjectId,
 }
 
-/// Makes the account and the project where they are missing. They come first: the MCP server knows the users of this
+/// Creates the account and the project where they are missing. They come first: the MCP server knows the users of this
 /// project only.
 pub(super) async fn own(app: &Admin) -> Result<Owned, ServiceError> {
     let demo = Demo::new(app);
@@ -277,7 +277,7 @@ impl<'a> Demo<'a> {
                 ..NewGateway::default()
             };
             match gateways::create(self.app, &self.authority, project, new(GATEWAY)).await {
-                // A demo project that was deleted keeps its gateway's address for ever: another one is minted.
+                // A demo project that was deleted keeps its gateway's address forever: another one is minted.
                 Err(ServiceError::Invalid(_)) => {
                     gateways::create(self.app, &self.authority, project, new("")).await
                 }

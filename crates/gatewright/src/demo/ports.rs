@@ -17,7 +17,7 @@ pub(super) async fn listen_near(port: u16) -> anyhow::Result<TcpListener> {
     }
 }
 
-/// Listens on `port`, which somebody asked for.
+/// Listens on `port`, which was asked for.
 pub(super) async fn listen_exactly(port: u16) -> anyhow::Result<TcpListener> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .await

@@ -62,7 +62,7 @@ impl<W: Write> Screen<W> {
         format!("\u{1b}[{code}m{text}\u{1b}[0m")
     }
 
-    // A closed pipe is no reason to end the demo: whoever closed it does not want to read on.
+    // A closed pipe is not a reason to end the demo: its reader only stopped reading.
     fn line(&mut self, text: &str) {
         let _ = writeln!(self.out, "{}", text.trim_end());
         let _ = self.out.flush();

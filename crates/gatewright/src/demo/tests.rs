@@ -80,7 +80,7 @@ async fn a_second_start_on_other_ports_walks_again() {
     let gateway = first.objects.gateway.id;
     let issuer = first.issuer.clone();
     first.stop().await.unwrap();
-    // Somebody else took the ports meanwhile.
+    // Another process took the ports in the meantime.
     let ports = Folder::open(folder.path()).unwrap().kept.ports;
     let _provider = ports::listen_exactly(ports.provider).await.unwrap();
     let _server = ports::listen_exactly(ports.server).await.unwrap();
@@ -184,7 +184,7 @@ async fn each_start_has_links_of_its_own_to_the_same_account() {
     enter(&first, &first.links.printed).await;
     let (account, project) = (first.objects.account, first.objects.project);
     let old = Url::parse(&first.links.printed).unwrap();
-    // Somebody tidies up: the next start makes the project anew, and the account its owner.
+    // A person deletes the project: the next start creates it again, with the account as its owner.
     let operator = Authority::operator(Origin::System);
     projects::delete(&first.app, &operator, project, "Demo", &IfMatch::Any)
         .await

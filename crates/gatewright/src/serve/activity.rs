@@ -46,7 +46,7 @@ pub(super) struct Activity {
 pub(super) enum Verdict {
     /// Look again then.
     Wait(Instant),
-    /// It does nothing, or nobody is there.
+    /// It does nothing, or no one is there.
     Close,
 }
 
@@ -167,7 +167,7 @@ impl<B: Body> Body for BusyBody<B> {
     }
 }
 
-/// A stream that notes when nobody takes what is written.
+/// A stream that notes when no one takes what is written.
 #[derive(Debug)]
 pub(super) struct Watched<S> {
     pub(super) inner: S,

@@ -1,4 +1,4 @@
-//! Closing the listener so that nobody loses a request. What has connected is served; what has not is refused before it
+//! Closing the listener so that no request is lost. What has connected is served; what has not is refused before it
 //! could send anything, so that a proxy sends the request elsewhere.
 
 use std::{io, net::IpAddr, sync::Arc, time::Duration};

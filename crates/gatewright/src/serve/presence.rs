@@ -1,5 +1,5 @@
 //! Whether another process serves from the same data folder. Two may, as in a restart that overlaps; for longer, each
-//! waits for the other's writes and counts limits of its own, and whoever meant replicas wants PostgreSQL.
+//! waits for the other's writes and counts its own limits, and replicas need PostgreSQL.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -15,7 +15,7 @@ const LOCK_FILE: &str = "gatewright.lock";
 #[derive(Debug)]
 pub(crate) struct Presence {
     _held: File,
-    /// Whether somebody served from the folder already.
+    /// Whether another process already served from the folder.
     pub has_company: bool,
 }
 
@@ -26,7 +26,7 @@ pub(crate) fn announce(data_dir: &Path) -> io::Result<Presence> {
         .append(true)
         .mode(0o600)
         .open(data_dir.join(LOCK_FILE))?;
-    // Alone for a moment, then beside others: so each newcomer sees whether anybody is there, whoever came first.
+    // Alone for a moment, then beside others: so each newcomer sees whether another process is there, whichever came first.
     let has_company = match file.try_lock() {
         Ok(()) => {
             file.unlock()?;
@@ -36,7 +36,7 @@ pub(crate) fn announce(data_dir: &Path) -> io::Result<Presence> {
         Err(TryLockError::Error(error)) => return Err(error),
     };
     match file.try_lock_shared() {
-        // Somebody else looks around at this very moment, and will find out by themselves.
+        // Another process looks around at this very moment, and will find out by itself.
         Ok(()) | Err(TryLockError::WouldBlock) => {}
         Err(TryLockError::Error(error)) => return Err(error),
     }

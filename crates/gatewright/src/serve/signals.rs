@@ -15,7 +15,7 @@ use gatewright_admin::Admin;
 enum Wish {
     /// SIGTERM, SIGQUIT: whatever manages processes takes this one out of service.
     Drain,
-    /// SIGINT: somebody at the terminal pressed Ctrl-C and waits.
+    /// SIGINT: a person at the terminal pressed Ctrl-C and waits.
     Stop,
     /// SIGHUP.
     Reload,

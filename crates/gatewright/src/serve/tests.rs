@@ -64,7 +64,7 @@ impl Server {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    /// One request on a connection of its own; everything until the server closes.
+    /// One request on its own connection; everything until the server closes.
     async fn say(&self, request: &str) -> String {
         let mut stream = self.connect().await;
         stream.write_all(request.as_bytes()).await.unwrap();

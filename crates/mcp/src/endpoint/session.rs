@@ -103,7 +103,7 @@ pub struct Session {
     pub(super) wishes: Wishes,
 }
 
-/// There is no such session, or it is not this caller's: HTTP 404, the client begins anew.
+/// There is no such session, or it is not this caller's: HTTP 404, the client begins another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no such session")]
 pub struct UnknownSession;

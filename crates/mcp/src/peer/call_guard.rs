@@ -20,7 +20,7 @@ use super::{
 };
 use crate::wire::{jsonrpc, listing::ListKind, uri_finder::UriFinder};
 
-/// How long a notice to a server may take; nobody waits for it.
+/// How long a notice to a server may take; no one waits for it.
 const NOTICE_DEADLINE: Duration = Duration::from_secs(5);
 /// Requests of a server answered within one call; what comes beyond is ignored.
 const REPLIES_MAX: u32 = 64;

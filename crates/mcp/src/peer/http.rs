@@ -29,7 +29,7 @@ use super::{
 };
 use crate::wire::{capabilities::Capabilities, jsonrpc, version::Era};
 
-/// A session that was begun for looking is ended; nobody waits longer for that.
+/// A session that was begun for looking is ended; no one waits longer for that.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 impl<T: Transport> Peers for Net<T> {

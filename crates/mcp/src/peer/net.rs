@@ -98,7 +98,7 @@ impl<T: Transport> Net<T> {
             TransportError::Lost(_) => upstream.lost(),
             TransportError::Timeout(_) => upstream.timed_out(),
         };
-        // A call that takes too long says nothing of the server: one user's slow tool is nobody else's affair.
+        // A call that takes too long says nothing of the server: one user's slow tool does not concern others.
         if matches!(why, Unavailable::Unreachable { .. }) {
             upstream.note_failure(&why, self.now());
         }

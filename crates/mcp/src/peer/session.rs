@@ -22,7 +22,7 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use super::{aside::Aside, caller::CallerKey, progress::Calls};
 use crate::wire::{capabilities::Capabilities, headers, log_level::LogLevel, version::ProtocolVersion};
 
-/// Sessions kept per server; the one longest unused gives way and is begun anew when it is needed again.
+/// Sessions kept per server; the one longest unused gives way, and another is begun when it is needed again.
 const SESSIONS_MAX: u64 = 10_000;
 /// Those among them that belong to single clients of one user; further ones take the place of the oldest of that user.
 const OF_USER_MAX: usize = 256;
@@ -38,7 +38,7 @@ const SUBSCRIBED_MAX: usize = 1_024;
 /// Sessions ended at once, in the whole process: a changed server may end thousands.
 pub(super) const FAREWELLS_AT_ONCE: usize = 16;
 
-/// A session with a server. When nobody uses it any more, the server is told that it is over
+/// A session with a server. When no one uses it any longer, the server is told that it is over
 /// (2025-11-25 basic/transports, "Session Management").
 pub(crate) struct UpstreamSession {
     /// Its id; a server without one keeps no state.

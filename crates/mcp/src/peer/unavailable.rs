@@ -108,7 +108,7 @@ impl Unavailable {
         }
     }
 
-    /// The text for a call that was sent. Whoever reads it must not repeat a payment because of it.
+    /// The text for a call that was sent. Its readers must not repeat a payment because of it.
     pub fn of_call(&self) -> String {
         match self {
             // It got nothing, or refused before it looked at the call.

@@ -77,7 +77,7 @@ pub struct Upstream {
     /// Failures in a row, each after the pause that the one before brought.
     streak: AtomicU32,
     last_failure: ArcSwapOption<Unavailable>,
-    /// Failures noted so far: who waited for somebody else's attempt sees whether it failed.
+    /// Failures noted so far: who waited for another request's attempt sees whether it failed.
     failures: AtomicU64,
 }
 
@@ -224,13 +224,13 @@ impl Upstream {
         self.era.store(value, Ordering::Release);
     }
 
-    /// Forgets the era `was`, because an answer contradicts it: the next request finds it out anew.
+    /// Forgets the era `was`, because an answer contradicts it: the next request finds it out again.
     pub(super) fn forget_era(&self, was: Era) {
         let value = match was {
             Era::Modern => MODERN,
             Era::Legacy => LEGACY,
         };
-        // Somebody else may have found out the new one already.
+        // Another request may have found out the new one already.
         let _ = self
             .era
             .compare_exchange(value, UNKNOWN, Ordering::AcqRel, Ordering::Acquire);

@@ -240,7 +240,7 @@ fn layers_name_those_below_them_and_never_those_above() {
     };
     assert!(with("", &[]).is_empty());
     let found = with("use crate::endpoint::Endpoint;", &[]);
-    // It closes a circle besides.
+    // It also closes a circle.
     assert_eq!(found.len(), 2, "{found:?}");
     assert!(
         found[1].starts_with("crates/mcp: wire is a layer below endpoint and must not name it"),

@@ -1,4 +1,4 @@
-//! What the tests of the API share: an instance on a folder of its own, and callers with keys.
+//! What the tests of the API share: an instance on its own folder, and callers with keys.
 
 use std::{
     net::Ipv4Addr,
@@ -206,7 +206,7 @@ impl Bench {
         response
     }
 
-    /// Sends a request with headers of its own.
+    /// Sends a request with its own headers.
     pub(super) async fn with(
         &self,
         method: Method,

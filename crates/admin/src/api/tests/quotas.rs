@@ -85,7 +85,7 @@ async fn each_quota_is_told_with_its_number_its_key_and_the_way_out() {
         assert!(detail.contains(&format!(", which is {limit}. ")), "{detail}");
         assert!(detail.contains(&format!("`quotas.{quota}`")), "{detail}");
     }
-    // Another project has quotas of its own.
+    // Another project has its own quotas.
     let other = bench.tenant("Other").await;
     bench
         .post(&other.admin, &other.path("servers"), server(0))

@@ -223,7 +223,7 @@ fn offered(kind: Kind, selection: &Selection, server: ServerId, gateway: &Gatewa
     }
 }
 
-/// The source, unless it is gone.
+/// The source, unless it was deleted.
 async fn source(app: &Admin, place: &InProject, gateway: &Gateway) -> Result<Option<Source>, PageError> {
     let Some(id) = gateway.authentication.user_source() else {
         return Ok(None);

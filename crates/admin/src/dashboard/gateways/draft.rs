@@ -85,7 +85,7 @@ impl Draft {
 }
 
 /// The form an address carries, as if it had just been sent, with the trusted clients the gateway has. A source that was made
-/// or activated meanwhile is chosen.
+/// or activated in the meantime is chosen.
 pub(super) fn read(asked: &Asked, gateway: Option<&Gateway>) -> Option<Posted> {
     let mut posted = asked.below(PREFIX)?;
     let present = gateway.map(fields::of_gateway).unwrap_or_default();

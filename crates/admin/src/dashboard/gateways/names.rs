@@ -139,7 +139,7 @@ pub(super) fn of(
         }
         match kind {
             Kind::Resources => names.uris.add(shared(&lists, servers, is_prefixed, "")),
-            // With a prefix each server has names of its own.
+            // With a prefix each server has its own names.
             Kind::Tools | Kind::Prompts if is_prefixed => {}
             Kind::Tools | Kind::Prompts => {
                 let shared = shared(&lists, servers, is_prefixed, kind.singular());

@@ -68,7 +68,7 @@ impl Names {
         self.sources.get(&id).cloned()
     }
 
-    /// The source and the path of its page, likewise.
+    /// The source and the path of its page, in the same way.
     pub(super) fn source_link(&self, place: &InProject, attempt: &SignInAttempt) -> Option<(String, String)> {
         let id = attempt.part.head.user_source_id?;
         Some((self.source(attempt)?, place.path(&format!("/user-sources/{id}"))))

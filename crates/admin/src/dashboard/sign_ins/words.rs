@@ -70,7 +70,7 @@ pub(super) const fn place_of(step: Step) -> Place {
     }
 }
 
-/// A reason as a sentence of its own.
+/// A reason as its own sentence.
 pub(super) fn sentence(reason: &str) -> String {
     let mut letters = reason.chars();
     let Some(first) = letters.next() else {

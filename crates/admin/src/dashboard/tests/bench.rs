@@ -207,7 +207,7 @@ impl Browser {
         self.post("/sign-in", &fields).await
     }
 
-    /// Makes an invitation; its link.
+    /// Creates an invitation; its link.
     pub(in crate::dashboard) async fn invite(&mut self, project: &str, email: &str, role: &str) -> String {
         let fields = [("email", email), ("role", role)];
         let page = self

@@ -106,7 +106,7 @@ async fn an_account_that_is_not_proven_joins_by_its_password_or_stays_apart() {
         .await
         .expect(422);
     squatter.get(&other).await.expect(404);
-    // Who was meant makes an account of their own, with a password of their own.
+    // Who was meant makes their own account, with their own password.
     let mut grace = bench.browser();
     let page = grace.get(&link).await.expect(200);
     assert!(page.has("Someone has set up an account") && page.has("Choose a password"));
@@ -119,7 +119,7 @@ async fn an_account_that_is_not_proven_joins_by_its_password_or_stays_apart() {
     grace.get(&project).await.expect(404);
     squatter.get(&other).await.expect(404);
     squatter.get(&project).await.expect(200);
-    // An administrator says whose the address is: the one account gets all projects, the other is gone.
+    // An administrator says whose the address is: the one account gets all projects, the other is deleted.
     let found = ada.get("/instance/accounts?search=Grace").await.expect(200);
     let before = found.body.split("<bdi>Grace</bdi>").next().unwrap();
     let account = before.rsplit("href=\"").next().unwrap();

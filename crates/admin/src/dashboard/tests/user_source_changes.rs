@@ -169,7 +169,7 @@ async fn another_host_needs_the_secret_again_and_what_was_typed_stays() {
     assert!(refused.has("id=\"client_secret-error\"") && refused.has("value=\"https://other.example.com\""));
     assert_eq!(bench.stored(&path).await.unwrap(), before);
 
-    // With the secret it is confirmed; the secret itself is in no page and is typed once more.
+    // With the secret it is confirmed; no page contains the secret itself, so it is entered again.
     let changes = [("issuer", "https://other.example.com"), ("client_secret", SECRET)];
     let moved = form(&page, &changes);
     let asked = ada.post(&edit, &borrowed(&moved)).await.expect(200);

@@ -27,7 +27,7 @@ use crate::service::{
     user_sources,
 };
 
-/// What every source of these tests has as its client secret. It must be in no answer.
+/// What every source of these tests has as its client secret. It must be in no response.
 pub(super) const SECRET: &str = "c4n4ry-secret-of-the-source";
 
 /// A provider with a discovery document and a key.

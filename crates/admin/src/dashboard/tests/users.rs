@@ -204,7 +204,7 @@ async fn equal_people_are_told_apart_by_subject_and_former_identities_are_marked
     assert!(former.has(&first.to_string()) && !former.has(&second.to_string()));
     assert!(former.has("<option value=\"former\" selected>"));
     let told = people.ada.get(&format!("{path}/{first}")).await.expect(200);
-    assert!(told.has("no one can sign in as this user any more"));
+    assert!(told.has("no one can sign in as this user any longer"));
     assert!(
         !people
             .ada

@@ -47,7 +47,7 @@ struct ConfirmPage {
     /// What was typed, to be sent again.
     typed: Vec<(&'static str, String)>,
     version: String,
-    /// Whether a client secret was typed. It is in no page, so it is typed once more.
+    /// Whether a client secret was typed. No page contains it, so it is entered again.
     asks_secret: bool,
     form: Form,
 }

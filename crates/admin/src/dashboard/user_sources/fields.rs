@@ -43,7 +43,7 @@ pub(super) fn skips_validation(posted: &Posted) -> bool {
     posted.text("skip_validation") == "yes"
 }
 
-/// Where the provider shall send people back to.
+/// Where the provider sends people back to.
 pub(super) fn callback(posted: &Posted) -> Callback {
     Callback::of_word(posted.text("callback")).unwrap_or_default()
 }

@@ -66,7 +66,7 @@ pub(super) async fn rotate(
         skip_validation: fields::skips_validation(&posted).then_some(true),
         ..UserSourcePatch::default()
     };
-    // Left blank, the form would change nothing: here a secret is what it is about.
+    // Left blank, the form would change nothing: here a secret is required.
     let rotated = match check_client_secret("/client_secret", &posted.secret(SECRET)) {
         Ok(()) => service::update(&app, authority, project, id, patch, &IfMatch::Any, Run::Change).await,
         Err(invalid) => Err(invalid.into()),

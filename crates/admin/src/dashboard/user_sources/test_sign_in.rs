@@ -104,7 +104,7 @@ pub(super) async fn show(State(app): State<Arc<Admin>>, place: InProject) -> Res
     }))
 }
 
-/// What came of it. A claim that was chosen meanwhile is marked, not the one of the report.
+/// Its result. A claim that was chosen in the meantime is marked, not the one of the report.
 fn result(report: Report, subject_claim: &str) -> Outcome {
     Outcome {
         subject: report.subject,

@@ -63,7 +63,7 @@ pub(crate) async fn end_sessions_of(
     change.commit().await
 }
 
-/// Makes a link, valid once and for an hour, with which the owner of an account chooses a new password. The old one works
+/// Creates a link, valid once and for an hour, with which the owner of an account chooses a new password. The old one works
 /// until then. It ends earlier when the sessions of its maker are ended. A disabled account must be enabled first.
 pub(crate) async fn offer_password(
     app: &Admin,

@@ -37,7 +37,7 @@ pub(crate) struct RotateApiKey {
     pub expires_at: Option<Timestamp>,
 }
 
-/// Makes a key that takes the place of another: same name, role and gateway. The other one works on until the overlap
+/// Creates a key that takes the place of another: same name, role and gateway. The other one works on until the overlap
 /// ends, or its own end if that comes first; one that works no longer, or was rotated before, is refused. So is the newest
 /// while the one before it works: rotating in a loop must not give more keys than the quota.
 pub(crate) async fn rotate(

@@ -47,7 +47,7 @@ pub(crate) struct Oneself<'a> {
 }
 
 /// What the store and the process do before they know who asks: look up what proves it (a key, password, link or identity),
-/// keep what came of that, and note refusals.
+/// keep the result of that, and note refusals.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BeforeSignIn(());
 

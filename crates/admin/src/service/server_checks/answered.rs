@@ -40,9 +40,9 @@ pub(crate) struct Answered {
     pub is_cut: bool,
     /// Its prompts, or why they could not be listed. None where it declares none.
     pub prompts: Result<Listed<Prompt>, Finding>,
-    /// Its resources, likewise.
+    /// Its resources, in the same way.
     pub resources: Result<Listed<Resource>, Finding>,
-    /// Its resource templates, likewise.
+    /// Its resource templates, in the same way.
     pub resource_templates: Result<Listed<Resource>, Finding>,
 }
 

@@ -140,7 +140,7 @@ async fn an_address_links_only_when_verified_and_only_once() {
     let linked = world.sign_in().await.unwrap().begun;
     assert_eq!(linked.account.id, world.owner.account.id);
     assert!(linked.account.is_instance_admin);
-    // Whatever was set before the provider vouched for the person is gone.
+    // What was set before the provider vouched for the person is deleted.
     assert!(
         account_sessions::find(world.app(), &world.owner.token)
             .await

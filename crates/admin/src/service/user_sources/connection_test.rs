@@ -49,7 +49,7 @@ pub(crate) async fn test_connection(
     } else {
         verified_at.or(current.verified_at)
     };
-    // `updated_at` stays: a test edits nothing, and a form that is open meanwhile can still be saved.
+    // `updated_at` stays: a test edits nothing, and a form that is open in the meantime can still be saved.
     if !rows::update(&mut change.tx, &next, &current).await? {
         return Err(ServiceError::changed_meanwhile());
     }

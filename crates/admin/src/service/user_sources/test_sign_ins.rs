@@ -25,7 +25,7 @@ pub(crate) struct Started {
     pub url: String,
 }
 
-/// A test and what came of it so far.
+/// A test and the result of it so far.
 #[derive(Debug)]
 pub(crate) struct Read {
     /// The test.

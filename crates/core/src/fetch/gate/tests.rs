@@ -147,7 +147,7 @@ async fn urls_without_end_of_one_project_push_out_its_own() {
         drop(gate.enter(&usual(number), None).await.unwrap());
     }
     for number in 0..MAX_HOSTS {
-        // Each ends otherwise, as if it were a domain of its own.
+        // Each ends otherwise, as if it were its own domain.
         let url = format!("prj_evil https://h.example/client.x{number}");
         assert!(gate.enter(&url, None).await.is_ok(), "{url}");
     }

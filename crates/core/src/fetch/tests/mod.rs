@@ -44,7 +44,7 @@ enum Answer {
     CloseFirst(&'static str),
     /// Sends this and then nothing.
     Hang(&'static str),
-    /// Sends this, then for ever more.
+    /// Sends this, then forever more.
     Endless(&'static str),
 }
 

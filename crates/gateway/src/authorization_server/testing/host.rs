@@ -1,4 +1,4 @@
-//! A host that describes a client, over TLS on loopback with an authority of its own.
+//! A host that describes a client, over TLS on loopback with its own authority.
 
 use std::{
     net::SocketAddr,

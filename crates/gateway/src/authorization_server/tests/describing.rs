@@ -160,7 +160,7 @@ async fn the_last_good_document_serves_while_its_host_is_away_and_no_longer_than
     }
     world.advance(Duration::from_hours(1)).await;
     assert!(world.get(&path).await.is_page(400));
-    // What its host has taken back is gone at once, and for good.
+    // What its host has withdrawn is deleted immediately and permanently.
     good();
     assert!(world.get(&path).await.is_page(200));
     world.advance(Duration::from_mins(1)).await;

@@ -88,7 +88,7 @@ async fn a_known_app_goes_on_while_its_host_is_away_for_a_week_and_no_longer() {
     }
     world.advance(Duration::from_hours(8)).await;
     assert!(world.get(&path).await.is_page(400));
-    // What its host takes back is gone at once, after a restart too.
+    // What its host withdraws is deleted immediately, after a restart too.
     host.answers(200, &[], &host.document().to_string());
     assert!(world.get(&path).await.is_page(200));
     world.advance(Duration::from_mins(5)).await;

@@ -29,7 +29,7 @@ impl World {
         }
     }
 
-    /// A test as it is stored; `None` when it is gone.
+    /// A test as it is stored; `None` when it was deleted.
     pub async fn find(&self, test: &Test) -> Option<TestSignIn> {
         let (project, source) = (self.source.project_id, self.source.id);
         let mut tx = self.app.store.read().await.unwrap();

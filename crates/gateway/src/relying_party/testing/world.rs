@@ -92,7 +92,7 @@ impl World {
         Self::furnish(app, clock, Arc::new(folder), "acme", change).await
     }
 
-    /// Another project of the same instance, with a gateway, a source and a provider of its own.
+    /// Another project of the same instance, with a gateway, a source and its own provider.
     pub async fn neighbour(&self) -> Self {
         let (app, clock, folder) = (&self.app, &self.clock, &self.folder);
         let ids = |source: &mut UserSource| {

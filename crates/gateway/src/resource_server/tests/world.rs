@@ -204,7 +204,7 @@ impl World {
         }
     }
 
-    /// Makes a key; returns its text.
+    /// Creates a key; returns its text.
     pub(super) async fn key(
         &self,
         role: KeyRole,

@@ -13,7 +13,7 @@ pub struct Ending {
     pub session: [u8; 16],
     /// Whose it was.
     pub caller: [u8; 16],
-    /// When it would have ended by itself: nobody needs to remember it longer.
+    /// When it would have ended by itself: no one needs to remember it longer.
     pub until: Timestamp,
 }
 

@@ -48,7 +48,7 @@ async fn a_page_stays_small_and_quick_with_five_thousand_tools() {
     let found = ada.post(&tools, &fields).await.expect(200);
     let took = begun.elapsed();
     assert!(found.has("One tool matches") && found.has("tool_4711") && !found.has("tool_4710"));
-    // Fifty milliseconds are for the optimised program on a machine of its own.
+    // Fifty milliseconds are for the optimised program on its own machine.
     assert!(took.as_millis() < 1_000, "{took:?}");
     let all = format!("{} all", big.id);
     let part = ada.post(&tools, &filled(&[("choose", &all)])).await.expect(200);
@@ -228,7 +228,7 @@ async fn a_server_that_is_down_says_so_and_its_tools_stay_chosen() {
         .collect();
     let page = ada.post(&edit, &filled(&fields)).await.expect(200);
     assert!(
-        page.has("What is chosen stays chosen.") && page.has(&format!("value=\"{} lost\" checked", dead.id))
+        page.has("Your choices are kept.") && page.has(&format!("value=\"{} lost\" checked", dead.id))
     );
     let look = format!("{} 0", alive.id);
     let fields = base(&[("kept", &kept[0]), ("kept", &kept[1]), ("look", &look)]);
