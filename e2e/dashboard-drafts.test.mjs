@@ -98,7 +98,7 @@ for (const javaScriptEnabled of [true, false]) {
       assert.equal(await rows.filter({ hasText: "Former identity" }).count(), 1);
       await seen("users-former");
       await rows.filter({ hasText: "Former identity" }).getByRole("link").click();
-      await page.getByText("no one can sign in as this user any more").waitFor();
+      await page.getByText("no one can sign in as this user any longer").waitFor();
       await seen("user-former");
       await page.goto(`${gateway.url}${path}`);
       await page.getByText("User, 1 former").waitFor();
