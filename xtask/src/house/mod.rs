@@ -1,5 +1,5 @@
 //! The rules of the house, which no other tool knows: files stay short, arrows between crates and between folders point one
-//! way, dependencies are used, migrations have one order, and the tests a document promises exist.
+//! way, dependencies are used, migrations have one order, the tests a document promises exist, and comments are in plain words.
 
 mod circles;
 mod dependencies;
@@ -9,6 +9,7 @@ mod modules;
 mod order;
 mod source;
 mod threats;
+mod words;
 mod workspace;
 
 use anyhow::bail;
@@ -36,6 +37,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
     broken.extend(dependencies::broken(&read, &shared, exceptions::UNNAMED));
     broken.extend(migrations::broken(&files));
     broken.extend(threats::missing(&files)?);
+    broken.extend(words::broken(&files));
     if broken.is_empty() {
         return Ok(());
     }
