@@ -26,8 +26,8 @@ pub use endpoint::{own_client, session};
 pub use federation::{list_memory, merge, naming};
 pub use peer::{caller, credentials, http_sse, transport as upstream_transport};
 pub use wire::{
-    bridge_splice, capabilities, envelope, headers, id, jsonrpc, listing, param_headers, scan, splice, sse,
-    uri_expansion, uri_template, version,
+    bridge_splice, capabilities, envelope, headers, id, jsonrpc, listing, log_level, param_headers, scan,
+    splice, sse, uri_expansion, uri_template, version,
 };
 
 /// One server and what is known of it.

@@ -19,6 +19,7 @@ use gatewright_domain::{
 };
 use gatewright_mcp::{
     listing::ListKind,
+    log_level::LogLevel,
     own_client::{OfferedItem, OwnRequest},
 };
 use gatewright_store::{StoreError, account as accounts, audit};
@@ -143,6 +144,8 @@ async fn ask(
     let request = OwnRequest {
         method: asked.method,
         params,
+        log_level: LogLevel::Info,
+        input: None,
     };
     Ok(trial::ask(&app.gateways().resource_server, &way.entry, principal, request).await)
 }

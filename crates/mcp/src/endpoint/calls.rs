@@ -92,7 +92,8 @@ impl<T: Transport> Endpoint<T> {
                 caller,
                 client_era: asking.client.era(),
                 logs: asking.client.logs(),
-                takes_stream: asking.headers.is_some_and(takes_stream),
+                // A client of our own, which has no headers, reads both.
+                takes_stream: asking.headers.is_none_or(takes_stream),
                 client,
                 state: None,
                 body: asking.body,

@@ -1,7 +1,10 @@
 //! A client of the house's own, for people who try a gateway out on its pages: their requests go the very way that those of
 //! every other client go, and nothing is decided here that is not decided there.
 
-use std::sync::Arc;
+use std::{
+    fmt::Write as _,
+    sync::{Arc, atomic::Ordering},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};
@@ -24,6 +27,7 @@ use crate::{
         json::json_string,
         jsonrpc::{ErrorCode, Refusal},
         listing::ListKind,
+        log_level::LogLevel,
         meta::{self, Dialect},
         meta_keys,
         scan::Span,
@@ -51,6 +55,19 @@ pub struct OwnRequest<'a> {
     pub method: &'a str,
     /// The members of its `params` as JSON text, without braces.
     pub params: &'a str,
+    /// The least severe log messages that are wanted.
+    pub log_level: LogLevel,
+    /// What it is sent again with, after a server asked for input.
+    pub input: Option<OwnInput<'a>>,
+}
+
+/// What a request is sent again with (2026-07-28 basic/patterns/mrtr).
+#[derive(Debug, Clone, Copy)]
+pub struct OwnInput<'a> {
+    /// `inputResponses` as JSON text of an object; nothing where the server asked for none.
+    pub responses: Option<&'a str>,
+    /// `requestState`, where the server gave one.
+    pub state: Option<&'a str>,
 }
 
 impl OfferedItem {
@@ -85,9 +102,8 @@ impl<T: Transport> Endpoint<T> {
         Ok(items.collect())
     }
 
-    /// Makes a request as a client of the stateless era would that has no capability beyond that, and wants to hear of progress
-    /// and of what the server logs.
-    /// `reached` is told what became of it upstream.
+    /// Makes a request as a client of the stateless era would that can be asked for input, by a form and by a URL, and wants to
+    /// hear of progress and of what the server logs. `reached` is told what became of it upstream.
     pub async fn ask(
         &self,
         plan: &Plan,
@@ -95,17 +111,9 @@ impl<T: Transport> Endpoint<T> {
         asked: OwnRequest<'_>,
         reached: &mut Reached,
     ) -> Response<Answer<T::Body>> {
-        let body = format!(
-            r#"{{"jsonrpc":"2.0","id":1,"method":{},"params":{{{},"_meta":{{"progressToken":1,"{}":"info","{}":"{}","{}":{{}},"{}":{CLIENT_INFO}}}}}}}"#,
-            json_string(asked.method),
-            asked.params,
-            meta_keys::LOG_LEVEL,
-            meta_keys::PROTOCOL_VERSION,
-            ProtocolVersion::LATEST_MODERN,
-            meta_keys::CLIENT_CAPABILITIES,
-            meta_keys::CLIENT_INFO,
-        );
-        let body = Bytes::from(body);
+        // A retry is another request, and each of those that run has a token of its own (2026-07-28 basic/patterns/progress).
+        let id = self.own_requests.fetch_add(1, Ordering::Relaxed);
+        let body = Bytes::from(written(id, &asked));
         let refuse = |refusal: &Refusal| reply::refusal(refusal, None, Era::Modern);
         let request = match envelope::parse(&body, &Limits::default()) {
             Ok(Message::Request(request)) => request,
@@ -138,4 +146,30 @@ impl<T: Transport> Endpoint<T> {
         };
         self.serve(&asking, reached).await
     }
+}
+
+/// The text of a request of our own.
+fn written(id: u64, asked: &OwnRequest<'_>) -> String {
+    let mut body = format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"method":{},"params":{{{}"#,
+        json_string(asked.method),
+        asked.params
+    );
+    if let Some(responses) = asked.input.and_then(|input| input.responses) {
+        let _ = write!(body, r#","inputResponses":{responses}"#);
+    }
+    if let Some(state) = asked.input.and_then(|input| input.state) {
+        let _ = write!(body, r#","requestState":{}"#, json_string(state));
+    }
+    let _ = write!(
+        body,
+        r#","_meta":{{"progressToken":{id},"{}":"{}","{}":"{}","{}":{{"elicitation":{{"form":{{}},"url":{{}}}}}},"{}":{CLIENT_INFO}}}}}}}"#,
+        meta_keys::LOG_LEVEL,
+        asked.log_level.as_str(),
+        meta_keys::PROTOCOL_VERSION,
+        ProtocolVersion::LATEST_MODERN,
+        meta_keys::CLIENT_CAPABILITIES,
+        meta_keys::CLIENT_INFO,
+    );
+    body
 }

@@ -1,7 +1,7 @@
 //! The MCP endpoint of all gateways of the process.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -35,6 +35,8 @@ pub struct Endpoint<T: Transport> {
     pub(super) replicas: OnceLock<Box<dyn Replicas>>,
     /// Answers that clients can come back to.
     pub(super) resumables: Arc<Resumables<T::Body>>,
+    /// The next ID of a request of our own.
+    pub(super) own_requests: AtomicU64,
 }
 
 /// What an answer needs that may last: a stream that a client listens to.
@@ -79,6 +81,7 @@ impl<T: Transport> Endpoint<T> {
             replicas: OnceLock::new(),
             resumables: Arc::new(Resumables::new(Arc::clone(&entropy))),
             sessions: Arc::new(Sessions::new(keyring, clock, entropy)),
+            own_requests: AtomicU64::new(1),
         }
     }
 

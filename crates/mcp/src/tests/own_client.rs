@@ -4,11 +4,17 @@ use gatewright_domain::server::IdentityForwarding;
 use serde_json::{Value, json};
 
 use crate::{
-    endpoint::{own_client::OwnRequest, service::Reached},
+    endpoint::{
+        own_client::{OwnInput, OwnRequest},
+        service::Reached,
+    },
     federation::naming::Naming,
-    testing::net::{User, World, echo, json_answer, legacy_server, modern_server, raw_param, read, tool},
+    testing::net::{
+        FakeBody, User, World, answer, echo, event, events, json_answer, legacy_server, modern_server,
+        raw_param, read, tool,
+    },
     testing::offers::{Offers, prompt, resource, template},
-    wire::{listing::ListKind, version::Era},
+    wire::{listing::ListKind, log_level::LogLevel, version::Era},
 };
 
 const ADA: User = User("ada");
@@ -17,6 +23,8 @@ const fn tool_call(params: &str) -> OwnRequest<'_> {
     OwnRequest {
         method: "tools/call",
         params,
+        log_level: LogLevel::Info,
+        input: None,
     }
 }
 
@@ -132,7 +140,10 @@ async fn prompts_and_resources_are_listed_and_asked_for_as_clients_do() {
             ("resources/read", r#""uri":"db://users""#),
         ] {
             let mut reached = Reached::default();
-            let asked = OwnRequest { method, params };
+            let asked = OwnRequest {
+                method,
+                ..tool_call(params)
+            };
             let answer = world.endpoint.ask(&plan, caller, asked, &mut reached).await;
             let (status, text) = read(answer).await;
             assert!(status == 200 && text.contains("\"result\""), "{text}");
@@ -147,4 +158,89 @@ async fn prompts_and_resources_are_listed_and_asked_for_as_clients_do() {
         );
         assert_eq!(one.received("prompts/get")[0].json["params"]["name"], "ask me");
     }
+}
+
+#[tokio::test]
+async fn a_request_declares_what_it_can_answer_and_is_sent_again_with_the_answer() {
+    let server = modern_server(vec![tool("t")], 60_000, "public");
+    let world = World::new(&[("one", &server)]);
+    let plan = world.plan(IdentityForwarding::None, &[]);
+    let caller = world.caller(&ADA);
+    let first = OwnRequest {
+        log_level: LogLevel::Warning,
+        ..tool_call(r#""name":"t","arguments":{}"#)
+    };
+    let again = OwnRequest {
+        input: Some(OwnInput {
+            responses: Some(r#"{"a":{"n":1.50e+3}}"#),
+            state: None,
+        }),
+        ..first
+    };
+    let foreign = OwnRequest {
+        input: Some(OwnInput {
+            responses: None,
+            state: Some("\"}"),
+        }),
+        ..first
+    };
+    let mut answers = Vec::new();
+    for asked in [first, again, foreign] {
+        let mut reached = Reached::default();
+        let answer = world.endpoint.ask(&plan, caller, asked, &mut reached);
+        answers.push(read(answer.await).await);
+    }
+    assert!(
+        answers[2].1.contains("was not issued by this gateway"),
+        "{answers:?}"
+    );
+    let calls = server.received("tools/call");
+    assert_eq!(calls.len(), 2, "a foreign state reaches no server");
+    let meta = &calls[0].json["params"]["_meta"];
+    assert_eq!(
+        meta["io.modelcontextprotocol/clientCapabilities"],
+        json!({"elicitation": {"form": {}, "url": {}}})
+    );
+    assert_eq!(meta["io.modelcontextprotocol/logLevel"], "warning");
+    assert_eq!(calls[0].json["params"].get("inputResponses"), None);
+    assert_eq!(raw_param(&calls[1], "inputResponses"), r#"{"a":{"n":1.50e+3}}"#);
+    assert_ne!(calls[0].json["id"], calls[1].json["id"]);
+    let token = |call: usize| calls[call].json["params"]["_meta"]["progressToken"].clone();
+    assert_ne!(token(0), token(1));
+}
+
+#[tokio::test]
+async fn a_server_with_sessions_asks_for_a_form_and_is_refused_what_is_not_declared() {
+    const FORM: &str =
+        r#"{"jsonrpc":"2.0","id":7,"method":"elicitation/create","params":{"message":"Age?"}}"#;
+    const ROOTS: &str = r#"{"jsonrpc":"2.0","id":8,"method":"roots/list"}"#;
+    let server = legacy_server(vec![tool("t")], |_| {
+        answer(
+            200,
+            "text/event-stream",
+            FakeBody::of(&[&event(ROOTS), &event(FORM)]),
+        )
+    });
+    let world = World::new(&[("one", &server)]);
+    let plan = world.plan(IdentityForwarding::None, &[]);
+    let call = tool_call(r#""name":"t","arguments":{}"#);
+    let mut reached = Reached::default();
+    let asking = world.endpoint.ask(&plan, world.caller(&ADA), call, &mut reached);
+    let (_, text) = read(asking.await).await;
+    let asked: Value = serde_json::from_str(&events(&text)[0]).unwrap();
+    assert_eq!(asked["result"]["resultType"], "input_required");
+    assert_eq!(
+        asked["result"]["inputRequests"]["ask"],
+        json!({"method": "elicitation/create", "params": {"message": "Age?"}})
+    );
+    assert!(
+        asked["result"]["requestState"]
+            .as_str()
+            .unwrap()
+            .starts_with("v1.")
+    );
+    let begun = &server.received("initialize");
+    let capabilities = &begun.last().unwrap().json["params"]["capabilities"];
+    assert_eq!(*capabilities, json!({"elicitation": {"form": {}, "url": {}}}));
+    assert_eq!(reached.server.unwrap().config.slug, "one");
 }

@@ -7,19 +7,28 @@ use super::{
 
 /// A level, the least severe first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum LogLevel {
+pub enum LogLevel {
+    /// Details for those who look for a fault.
     Debug = 1,
+    /// What usually happens.
     Info,
+    /// What usually happens and matters.
     Notice,
+    /// What may become an error.
     Warning,
+    /// An error.
     Error,
+    /// A part does not work.
     Critical,
+    /// Someone must act.
     Alert,
+    /// Nothing works.
     Emergency,
 }
 
 impl LogLevel {
-    const ALL: [Self; 8] = [
+    /// All of them, the least severe first.
+    pub const ALL: [Self; 8] = [
         Self::Debug,
         Self::Info,
         Self::Notice,
@@ -31,7 +40,7 @@ impl LogLevel {
     ];
 
     /// The name on the wire.
-    pub(crate) const fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Debug => "debug",
             Self::Info => "info",
@@ -45,7 +54,7 @@ impl LogLevel {
     }
 
     /// The level of a name.
-    pub(crate) fn parse(name: &str) -> Option<Self> {
+    pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|level| level.as_str() == name)
     }
 

@@ -13,7 +13,7 @@ pub(crate) mod input_required;
 pub(crate) mod json;
 pub mod jsonrpc;
 pub mod listing;
-pub(crate) mod log_level;
+pub mod log_level;
 pub(crate) mod media_type;
 pub(crate) mod meta;
 pub(crate) mod meta_keys;
