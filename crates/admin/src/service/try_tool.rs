@@ -147,7 +147,7 @@ async fn ask(
         log_level: LogLevel::Info,
         input: None,
     };
-    Ok(trial::ask(&app.gateways().resource_server, &way.entry, principal, request).await)
+    Ok(trial::ask(&app.gateways().resource_server, &way.entry, principal, request, &|_| {}).await)
 }
 
 /// The gateway as requests of clients find it.

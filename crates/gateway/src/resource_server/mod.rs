@@ -38,7 +38,7 @@ use transport::Outbound;
 
 pub(crate) use endpoint::{Answer, answer};
 pub use trial::PATIENCE as TRIAL_PATIENCE;
-pub use trial::{Outcome, Report, Told, Tried};
+pub use trial::{Heard, Outcome, Report, Told, Tried};
 
 /// What the resource server uses, and keeps in memory.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! A server on loopback that keeps what it was sent.
 
 use std::{
+    collections::VecDeque,
     io,
     sync::{
         Arc, Mutex,
@@ -32,6 +33,12 @@ pub struct Upstream {
     has_more: AtomicBool,
     /// Whether calls are answered with a stream that reports progress and a line of the log first.
     reports: AtomicBool,
+    /// Whether what follows such reports waits until `breaks` is notified.
+    waits: AtomicBool,
+    /// Notified when a client gives up a call that waits so.
+    pub given_up: tokio::sync::Notify,
+    /// What calls, prompts and resources that are asked for next are answered with, in this order.
+    next: Mutex<VecDeque<Value>>,
 }
 
 /// How calls are answered.
@@ -67,6 +74,17 @@ impl Upstream {
         self.reports.store(true, Ordering::SeqCst);
     }
 
+    /// From now on it waits after its reports, until `breaks` is notified.
+    pub fn reports_and_waits(&self) {
+        self.reports();
+        self.waits.store(true, Ordering::SeqCst);
+    }
+
+    /// The next call, prompt or resource that is not answered yet is answered with this result.
+    pub fn answer_next(&self, result: Value) {
+        self.next.lock().unwrap().push_back(result);
+    }
+
     /// The headers of each call.
     pub fn calls(&self) -> Vec<HeaderMap> {
         self.called().into_iter().map(|(headers, _)| headers).collect()
@@ -95,6 +113,23 @@ pub async fn upstream() -> (String, Arc<Upstream>) {
         .with_state(Arc::clone(&upstream));
     tokio::spawn(async move { axum::serve(listener, router).await });
     (url, upstream)
+}
+
+/// Tells that a call was given up, unless it was answered.
+struct GivenUp(Option<Arc<Upstream>>);
+
+impl GivenUp {
+    fn answered(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        if let Some(upstream) = &self.0 {
+            upstream.given_up.notify_one();
+        }
+    }
 }
 
 async fn tell(State(upstream): State<Arc<Upstream>>, headers: HeaderMap, body: Bytes) -> Response {
@@ -132,6 +167,12 @@ async fn tell(State(upstream): State<Arc<Upstream>>, headers: HeaderMap, body: B
             {"type": "text", "text": "told"}, {"type": "resource_link", "uri": "seen://once", "name": "seen"}]}),
         _ => json!({"resultType": "complete", "content": [{"type": "text", "text": "told"}]}),
     };
+    let asks_for_something =
+        ["tools/call", "prompts/get", "resources/read"].contains(&message["method"].as_str().unwrap());
+    let next = asks_for_something
+        .then(|| upstream.next.lock().unwrap().pop_front())
+        .flatten();
+    let result = next.unwrap_or(result);
     let answer = json!({"jsonrpc": "2.0", "id": message["id"], "result": result});
     let is_call = message["method"] == "tools/call";
     let token = message["params"]["_meta"]["progressToken"].clone();
@@ -144,13 +185,24 @@ async fn tell(State(upstream): State<Arc<Upstream>>, headers: HeaderMap, body: B
             |method: &str, params: Value| json!({"jsonrpc": "2.0", "method": method, "params": params});
         let progress = json!({"progressToken": token, "progress": 1, "total": 2, "message": "Half <b>"});
         let line = json!({"level": "info", "data": "still here"});
-        let events = [
+        let reports = [
             report("notifications/progress", progress),
             report("notifications/message", line),
-            answer,
         ];
-        let events = events.map(|message| format!("data: {message}\n\n")).concat();
-        return ([(http::header::CONTENT_TYPE, "text/event-stream")], events).into_response();
+        let event = |message: Value| format!("data: {message}\n\n");
+        let (reports, answer) = (reports.map(event).concat(), event(answer));
+        let kind = [(http::header::CONTENT_TYPE, "text/event-stream")];
+        if !upstream.waits.load(Ordering::SeqCst) {
+            return (kind, reports + &answer).into_response();
+        }
+        let mut given_up = GivenUp(Some(Arc::clone(&upstream)));
+        let answer = stream::once(async move {
+            upstream.breaks.notified().await;
+            given_up.answered();
+            Ok::<_, io::Error>(answer)
+        });
+        let body = Body::from_stream(stream::iter([Ok(reports)]).chain(answer));
+        return (kind, body).into_response();
     }
     let mood = *upstream.mood.lock().unwrap();
     match mood {

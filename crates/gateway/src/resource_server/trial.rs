@@ -2,6 +2,7 @@
 //! same plan of servers and tools, the same signing of who is calling, the same limits. What differs is who vouches for the
 //! caller (a session or a key of an administrator, and no token), and that what the server received is kept to be shown.
 
+mod outcome;
 mod report;
 
 use std::{
@@ -10,7 +11,6 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use bytes::Bytes;
 use gatewright_core::running::Place;
 use gatewright_domain::{id::ServerId, principal::Principal};
 use gatewright_mcp::{
@@ -19,32 +19,31 @@ use gatewright_mcp::{
     endpoint::Reached,
     listing::ListKind,
     own_client::{OfferedItem, OwnRequest},
-    sse,
     upstream::{Unavailable, UpstreamConfig},
 };
 use http::HeaderValue;
-use serde::Deserialize;
-use serde_json::{Map, Value, value::RawValue};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-pub use self::report::Report;
+pub use self::{outcome::Outcome, report::Report};
 use super::{
-    Answer, ResourceServer,
+    ResourceServer,
     assertion::Identity,
     authenticate::{Authenticated, Good},
     plan::plan,
 };
-use crate::{
-    directory::{GatewayEntry, ServerEntry},
-    request::{BodyError, read_body},
-};
+use crate::directory::{GatewayEntry, ServerEntry};
 
-/// An answer is shown to a person whole or not at all.
-const ANSWER_MAX: usize = 4 * 1024 * 1024;
 /// Reports that are kept of one call.
 pub const REPORTS_MAX: usize = 100;
 /// No one looks at a page for longer while nothing happens. The server's own timeout may be shorter.
 pub const PATIENCE: Duration = Duration::from_mins(1);
+/// No trial lasts longer, whatever its server reports.
+pub const LONGEST: Duration = Duration::from_mins(10);
+
+/// Hears what a server reports, as it comes. It must not block.
+pub type Heard<'a> = &'a (dyn Fn(&Report) + Send + Sync);
 
 /// The result of a call.
 #[derive(Debug)]
@@ -62,32 +61,12 @@ pub struct Tried {
 }
 
 /// What a server received about the caller.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Told {
     /// The claims of the identity assertion, for a server that gets one.
     pub claims: Option<Map<String, Value>>,
     /// The headers we added, by name: their values may be secrets.
     pub headers: Vec<String>,
-}
-
-/// How a call ended.
-#[derive(Debug)]
-pub enum Outcome {
-    /// The result as the server wrote it; the tool itself may have failed.
-    Result(Box<RawValue>),
-    /// An error of JSON-RPC, by the server or by the gateway.
-    Error {
-        /// Its code.
-        code: i64,
-        /// Its message.
-        message: String,
-    },
-    /// No answer within [`PATIENCE`].
-    Late,
-    /// An answer too large to be shown.
-    TooLarge,
-    /// An answer that broke off.
-    Broken,
 }
 
 /// The assertions that were handed out in a trial, by server.
@@ -234,12 +213,14 @@ pub async fn offered(
     federation.offered(plan, kind, recording.caller()).await
 }
 
-/// Makes a request: calls a tool, gets a prompt or reads a resource.
+/// Makes a request: calls a tool, gets a prompt or reads a resource. What its server reports is heard as it comes. Dropping
+/// this gives the request up, and its server learns so.
 pub async fn ask(
     app: &Arc<ResourceServer>,
     entry: &GatewayEntry,
     principal: Principal,
     asked: OwnRequest<'_>,
+    heard: Heard<'_>,
 ) -> Tried {
     let caller = authenticated(app, principal);
     let place = OnceLock::new();
@@ -248,13 +229,11 @@ pub async fn ask(
     let plan = plan(app, entry);
     let mut reached = Reached::default();
     let begun = Instant::now();
-    let asking = async {
-        let asking = federation.ask(plan, recording.caller(), asked, &mut reached);
-        outcome(asking.await).await
+    let asking = federation.ask(plan, recording.caller(), asked, &mut reached);
+    let (outcome, reports) = match tokio::time::timeout(PATIENCE, asking).await {
+        Ok(response) => outcome::read(response, begun + LONGEST, heard).await,
+        Err(_) => (Outcome::Late, Vec::new()),
     };
-    let (outcome, reports) = tokio::time::timeout(PATIENCE, asking)
-        .await
-        .unwrap_or((Outcome::Late, Vec::new()));
     let duration = begun.elapsed();
     if let Some(reason) = reached.failure {
         let server = reached.server.as_ref().map(|upstream| upstream.config.id);
@@ -275,66 +254,5 @@ pub async fn ask(
         outcome,
         reports,
         duration,
-    }
-}
-
-async fn outcome(response: http::Response<Answer>) -> (Outcome, Vec<Report>) {
-    let (head, body) = response.into_parts();
-    let is_stream = head
-        .headers
-        .get(http::header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-    let outcome = match read_body(body, ANSWER_MAX, PATIENCE).await {
-        Ok(body) if is_stream => return read_stream(body),
-        Ok(body) => read(&body),
-        Err(BodyError::TooLarge) => Outcome::TooLarge,
-        Err(BodyError::Timeout) => Outcome::Late,
-        Err(BodyError::Broken) => Outcome::Broken,
-    };
-    (outcome, Vec::new())
-}
-
-/// The message that answers, and what was reported before it.
-fn read_stream(stream: Bytes) -> (Outcome, Vec<Report>) {
-    let mut decoder = sse::Decoder::new(ANSWER_MAX);
-    decoder.push(stream);
-    let mut last = None;
-    let mut reports = Vec::new();
-    while let Ok(Some(event)) = decoder.next_event() {
-        if event.data.is_empty() {
-            continue;
-        }
-        if let Some(earlier) = last.replace(event.data)
-            && reports.len() < REPORTS_MAX
-        {
-            reports.extend(report::read(&earlier));
-        }
-    }
-    let outcome = last.map_or(Outcome::Broken, |message| read(&message));
-    (outcome, reports)
-}
-
-#[derive(Deserialize)]
-struct Message {
-    result: Option<Box<RawValue>>,
-    error: Option<RpcError>,
-}
-
-#[derive(Deserialize)]
-struct RpcError {
-    code: i64,
-    message: String,
-}
-
-fn read(message: &[u8]) -> Outcome {
-    match serde_json::from_slice::<Message>(message) {
-        Ok(Message {
-            result: Some(result), ..
-        }) => Outcome::Result(result),
-        Ok(Message {
-            error: Some(RpcError { code, message }),
-            ..
-        }) => Outcome::Error { code, message },
-        _ => Outcome::Broken,
     }
 }
