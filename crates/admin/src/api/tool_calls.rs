@@ -16,15 +16,18 @@ use super::{
 use crate::{
     Admin,
     resource_server::{Outcome, Report, Tried},
-    service::try_tool::{self as service, PromptRequest, ResourceRequest, ToolCall},
+    service::{
+        Authority,
+        try_tool::{self as service, PromptRequest, Request, ResourceRequest, ToolCall},
+    },
 };
 
 /// The result of calling a tool, getting a prompt or reading a resource.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TriedTool)]
 pub(crate) struct TriedToolResource {
-    /// What the server answered (MCP, `CallToolResult`, `GetPromptResult` or `ReadResourceResult`), which may say that a tool
-    /// failed; null where there was no answer.
+    /// What the server answered (MCP, `CallToolResult`, `GetPromptResult`, `ReadResourceResult` or `InputRequiredResult`), which
+    /// may say that a tool failed; null where there was no answer.
     #[schema(value_type = Option<Object>, required = true)]
     result: Option<Value>,
     /// Why there was no answer; null where there was one.
@@ -147,11 +150,25 @@ fn resource(tried: Tried) -> TriedToolResource {
     }
 }
 
+async fn ask(
+    app: &Arc<Admin>,
+    authority: &Authority,
+    (project, gateway): (ProjectId, GatewayId),
+    request: &Request,
+) -> Result<Json<TriedToolResource>, Problem> {
+    let tried = service::ask(app, authority, project, gateway, request, &|_| {}).await?;
+    Ok(Json(resource(tried)))
+}
+
 /// Call a tool of a gateway, as a client of one of its users would, and see what its server received
 ///
 /// It works like a request of a client: the same tools, the same servers, the same limits. Servers that are told who
 /// the user is, learn in the claim `act` who called in their name. The audit trail notes the tool and the user, and neither
 /// arguments nor results.
+///
+/// A server can ask for input by a form or a URL: `result` then has `resultType: input_required`, with `inputRequests` and
+/// `requestState` (MCP 2026-07-28). Make the same request again, with `input_responses` and `request_state`; the audit trail
+/// notes what was done with each question, and not the answer. A call whose server waits for the answer is held for ten minutes.
 #[utoipa::path(
     post,
     path = "/api/v1/projects/{project}/gateways/{gateway}/tool-calls",
@@ -165,8 +182,7 @@ pub(super) async fn call_tool(
     Ids((project, gateway)): Ids<(ProjectId, GatewayId)>,
     Input(call): Input<ToolCall>,
 ) -> Result<Json<TriedToolResource>, Problem> {
-    let tried = service::call(&app, &authority, project, gateway, call).await?;
-    Ok(Json(resource(tried)))
+    ask(&app, &authority, (project, gateway), &Request::Tool(call)).await
 }
 
 /// Get a prompt of a gateway, as a client of one of its users would
@@ -185,8 +201,7 @@ pub(super) async fn request_prompt(
     Ids((project, gateway)): Ids<(ProjectId, GatewayId)>,
     Input(request): Input<PromptRequest>,
 ) -> Result<Json<TriedToolResource>, Problem> {
-    let tried = service::get_prompt(&app, &authority, project, gateway, request).await?;
-    Ok(Json(resource(tried)))
+    ask(&app, &authority, (project, gateway), &Request::Prompt(request)).await
 }
 
 /// Read a resource at a gateway, as a client of one of its users would
@@ -205,6 +220,5 @@ pub(super) async fn request_resource(
     Ids((project, gateway)): Ids<(ProjectId, GatewayId)>,
     Input(request): Input<ResourceRequest>,
 ) -> Result<Json<TriedToolResource>, Problem> {
-    let tried = service::read_resource(&app, &authority, project, gateway, request).await?;
-    Ok(Json(resource(tried)))
+    ask(&app, &authority, (project, gateway), &Request::Resource(request)).await
 }

@@ -2,7 +2,7 @@
 //! its users. Each request stands in the audit trail before it is made, with what it names and the user and never with
 //! arguments or results, and a server that receives the identity of the user also receives who acts for them.
 
-mod more;
+mod requests;
 
 use std::sync::Arc;
 
@@ -19,15 +19,12 @@ use gatewright_domain::{
 };
 use gatewright_mcp::{
     listing::ListKind,
-    log_level::LogLevel,
     own_client::{OfferedItem, OwnRequest},
 };
 use gatewright_store::{StoreError, account as accounts, audit};
-use serde::Deserialize;
-use serde_json::{Map, Value};
-use utoipa::ToSchema;
 
-pub(crate) use self::more::{PromptRequest, ResourceRequest, get_prompt, read_resource};
+use self::requests::Asked;
+pub(crate) use self::requests::{LogLevel, PromptRequest, Request, ResourceRequest, ToolCall};
 use super::{
     Authority, ServiceError,
     audit_events::Entry,
@@ -38,45 +35,13 @@ use super::{
 use crate::{
     Admin,
     directory::GatewayEntry,
-    resource_server::{Tried, trial, user_id},
+    resource_server::{Heard, Tried, trial, user_id},
 };
-
-/// No tool that a gateway offers has a longer name, in bytes.
-const NAME_MAX: usize = 512;
-
-/// A call to try.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ToolCall {
-    /// The tool, by the name that clients see.
-    #[schema(required = true, min_length = 1, max_length = 512)]
-    #[serde(default)]
-    pub tool: String,
-    /// Its arguments.
-    #[serde(default)]
-    pub arguments: Map<String, Value>,
-    /// For whom: the id of a user (`usr_…`) of the gateway's User Source, in the mode *Project members* the account of a
-    /// member (`acc_…`), in Headers mode the user id as a client would send it. Left out, an account calls as itself; an
-    /// API key belongs to no one and must say.
-    #[serde(default)]
-    pub user: Option<String>,
-}
 
 /// What a call is made for, when nothing stands in its way.
 struct Way {
     gateway: Gateway,
     entry: Arc<GatewayEntry>,
-}
-
-/// A request to make, and how the audit trail calls it.
-struct Asked<'a> {
-    method: &'static str,
-    /// The members of its `params` as JSON text, or what is wrong with them.
-    params: Result<String, Invalid>,
-    verb: &'static str,
-    /// What is named: what it is, and its name or URI.
-    what: (&'static str, &'a str),
-    user: Option<&'a str>,
 }
 
 /// What a gateway offers of a kind to the signed-in account.
@@ -95,59 +60,31 @@ pub(crate) async fn offered(
     listed.map_err(|why| ServiceError::conflict(why.to_string()))
 }
 
-/// Calls a tool. What the tool makes of it is not an error here.
-pub(crate) async fn call(
+/// Makes a request, once it stands in the audit trail. What the server makes of it is not an error here; what it reports before
+/// it answers is heard as it comes. Dropping this gives the request up.
+pub(crate) async fn ask(
     app: &Arc<Admin>,
     authority: &Authority,
     project: ProjectId,
     gateway: GatewayId,
-    call: ToolCall,
-) -> Result<Tried, ServiceError> {
-    let params = if call.tool.is_empty() || call.tool.len() > NAME_MAX {
-        Err(Invalid::one(
-            "/tool",
-            "Name a tool of the gateway, as its clients see it.",
-        ))
-    } else {
-        let arguments = Value::Object(call.arguments);
-        Ok(format!(
-            r#""name":{},"arguments":{arguments}"#,
-            Value::from(call.tool.as_str())
-        ))
-    };
-    let asked = Asked {
-        method: "tools/call",
-        params,
-        verb: "tool_tried",
-        what: ("tool", &call.tool),
-        user: call.user.as_deref(),
-    };
-    ask(app, authority, project, gateway, asked).await
-}
-
-/// Makes a request, once it stands in the audit trail.
-async fn ask(
-    app: &Arc<Admin>,
-    authority: &Authority,
-    project: ProjectId,
-    gateway: GatewayId,
-    asked: Asked<'_>,
+    request: &Request,
+    heard: Heard<'_>,
 ) -> Result<Tried, ServiceError> {
     let permit = authority.change(project)?;
     let way = way(app, authority.read(project)?, gateway).await?;
-    let params = asked.params.as_deref().map_err(Invalid::clone)?;
+    let asked = request.asked()?;
     let principal = match asked.user {
         None => as_oneself(&way, own_account(app, authority).await?),
         Some(user) => as_user(app, authority, &way, user).await?,
     };
     note(app, permit, &way.gateway, &asked, &principal).await?;
-    let request = OwnRequest {
+    let own = OwnRequest {
         method: asked.method,
-        params,
-        log_level: LogLevel::Info,
-        input: None,
+        params: &asked.params,
+        log_level: asked.log_level,
+        input: asked.input(),
     };
-    Ok(trial::ask(&app.gateways().resource_server, &way.entry, principal, request, &|_| {}).await)
+    Ok(trial::ask(&app.gateways().resource_server, &way.entry, principal, own, heard).await)
 }
 
 /// The gateway as requests of clients find it.
@@ -324,6 +261,7 @@ async fn note(
         changes: created(vec![
             field(what, name),
             field("user", principal.assertion_subject()),
+            field("answers", &asked.answers),
         ]),
     };
     let mut tx = app.store.write(permit).await?;

@@ -27,7 +27,7 @@ use crate::{
     },
     service::{
         gateways,
-        try_tool::{self as service, ToolCall},
+        try_tool::{self as service, Request, ToolCall},
     },
 };
 
@@ -112,9 +112,18 @@ pub(super) async fn call(
                     tool: opened.tool.name.clone(),
                     arguments,
                     user: people.user(),
+                    ..ToolCall::default()
                 };
                 let (authority, project) = (&place.visit.authority, place.project.id);
-                let called = service::call(&app, authority, project, opened.gateway.id, call).await;
+                let called = service::ask(
+                    &app,
+                    authority,
+                    project,
+                    opened.gateway.id,
+                    &Request::Tool(call),
+                    &|_| {},
+                )
+                .await;
                 match called {
                     Ok(tried) => {
                         let result = ResultView::of(tried, Asked::Tool);

@@ -25,7 +25,7 @@ use crate::{
     },
     service::{
         gateways,
-        try_tool::{self as service, PromptRequest},
+        try_tool::{self as service, PromptRequest, Request},
     },
 };
 
@@ -88,9 +88,11 @@ pub(super) async fn ask(
                 .filter_map(|(name, value)| Some((name, value.as_str()?.to_owned())))
                 .collect(),
             user: people.user(),
+            ..PromptRequest::default()
         };
         let (authority, project) = (&place.visit.authority, place.project.id);
-        match service::get_prompt(&app, authority, project, opened.gateway.id, request).await {
+        let request = Request::Prompt(request);
+        match service::ask(&app, authority, project, opened.gateway.id, &request, &|_| {}).await {
             Ok(tried) => {
                 let result = ResultView::of(tried, Asked::Prompt);
                 return Ok(render(&place, opened, people, Some(result)));

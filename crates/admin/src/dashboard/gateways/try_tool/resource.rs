@@ -26,7 +26,7 @@ use crate::{
     },
     service::{
         ServiceError, gateways,
-        try_tool::{self as service, ResourceRequest},
+        try_tool::{self as service, Request, ResourceRequest},
     },
 };
 
@@ -104,9 +104,11 @@ pub(super) async fn read(
         let request = ResourceRequest {
             uri: uri.clone(),
             user: people.user(),
+            ..ResourceRequest::default()
         };
         let (authority, project) = (&place.visit.authority, place.project.id);
-        match service::read_resource(&app, authority, project, opened.gateway.id, request).await {
+        let request = Request::Resource(request);
+        match service::ask(&app, authority, project, opened.gateway.id, &request, &|_| {}).await {
             Ok(tried) => {
                 let result = ResultView::of(tried, Asked::Resource);
                 return Ok(render(&place, opened, people, Some((uri, result))));
