@@ -55,6 +55,8 @@ pub(super) struct Field {
     pub(super) values: Vec<String>,
     /// What is wrong with it.
     pub(super) error: Option<String>,
+    /// Whether the cursor goes there.
+    pub(super) is_focused: bool,
 }
 
 /// What is typed into a field.
@@ -81,6 +83,8 @@ pub(super) enum Scalar {
     Text {
         /// Whether it has one line.
         is_short: bool,
+        /// The `type` of an input of one line: `text`, or what a browser helps to enter.
+        input: &'static str,
         /// Characters at most.
         most: Option<String>,
     },
@@ -203,17 +207,48 @@ impl Scalar {
     }
 }
 
+/// A field for a text.
+pub(super) fn text_field(number: usize, name: &str) -> Field {
+    Field {
+        id: format!("argument-{number}"),
+        name: name.to_owned(),
+        label: name.to_owned(),
+        title: None,
+        pointer: format!("/{}", name.replace('~', "~0").replace('/', "~1")),
+        description: String::new(),
+        is_required: false,
+        kind: Kind::One(Scalar::Text {
+            is_short: false,
+            input: "text",
+            most: None,
+        }),
+        values: Vec::new(),
+        error: None,
+        is_focused: false,
+    }
+}
+
 fn is_whole(number: &Number) -> bool {
     number.is_i64() || number.is_u64() || number.as_f64().is_some_and(|value| value.fract() == 0.0)
 }
 
 /// Takes over what was typed into a form.
 pub(super) fn take(rows: &mut [Row], posted: &Posted) {
-    for row in rows {
-        if let Row::Field(field) = row {
-            field.take(posted);
-        }
-    }
+    all(rows).for_each(|field| field.take(posted));
+}
+
+/// All fields, also those of objects within.
+pub(super) fn all(rows: &mut [Row]) -> impl Iterator<Item = &mut Field> {
+    rows.iter_mut().filter_map(|row| match row {
+        Row::Field(field) => Some(&mut **field),
+        Row::Open { .. } | Row::Close => None,
+    })
+}
+
+/// Whether something is wrong with one of the fields.
+pub(super) fn has_errors(rows: &[Row]) -> bool {
+    let is_wrong = |row: &Row| matches!(row, Row::Field(field) if field.error.is_some());
+    rows.iter().any(is_wrong)
 }
 
 /// Whether a form makes exactly these arguments.
@@ -224,12 +259,10 @@ pub(super) fn keep(rows: &mut [Row], wanted: &Map<String, Value>) -> bool {
 /// Has arguments stand in a form, those that have a place there.
 pub(super) fn show(rows: &mut [Row], arguments: &Map<String, Value>) {
     let whole = Value::Object(arguments.clone());
-    for row in rows {
-        if let Row::Field(field) = row {
-            match whole.pointer(&field.pointer) {
-                Some(value) => field.show(value),
-                None => field.values.clear(),
-            }
+    for field in all(rows) {
+        match whole.pointer(&field.pointer) {
+            Some(value) => field.show(value),
+            None => field.values.clear(),
         }
     }
 }
@@ -238,11 +271,9 @@ pub(super) fn show(rows: &mut [Row], arguments: &Map<String, Value>) {
 pub(super) fn arguments(rows: &mut [Row]) -> Option<Map<String, Value>> {
     let mut wrong = Vec::new();
     let (arguments, _) = object(&mut rows.iter(), &mut wrong);
-    for row in rows {
-        if let Row::Field(field) = row {
-            let found = wrong.iter().find(|(id, _)| *id == field.id);
-            field.error = found.map(|(_, why)| why.clone());
-        }
+    for field in all(rows) {
+        let found = wrong.iter().find(|(id, _)| *id == field.id);
+        field.error = found.map(|(_, why)| why.clone());
     }
     wrong.is_empty().then_some(arguments)
 }

@@ -4,6 +4,8 @@ use gatewright_mcp::own_client::OfferedItem;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::what::What;
+
 /// Arguments of a prompt that the form has.
 const ARGUMENTS_MAX: usize = 50;
 
@@ -44,6 +46,14 @@ impl Introduction {
     pub(super) fn title_or_name(&self) -> Option<&str> {
         let name = || self.name.as_str().filter(|name| !name.trim().is_empty());
         self.title().or_else(name)
+    }
+
+    /// What people call one of a kind.
+    pub(super) fn title_of(&self, what: What) -> Option<&str> {
+        match what {
+            What::Tool | What::Prompt => self.title(),
+            What::Resource => self.title_or_name(),
+        }
     }
 
     /// What it does.

@@ -8,7 +8,7 @@ use gatewright_domain::{gateway::Gateway, id::GatewayId, member::Role};
 use gatewright_mcp::{listing::ListKind, own_client::OfferedItem};
 use url::form_urlencoded;
 
-use super::{introduction::Introduction, path_of};
+use super::{introduction::Introduction, path_of, what::What};
 use crate::{
     Admin,
     dashboard::{
@@ -24,50 +24,6 @@ use crate::{
 const ON_A_PAGE: usize = 50;
 /// Characters of a description in the list.
 const DESCRIPTION_MAX: usize = 180;
-
-/// What is listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Tools,
-    Prompts,
-    Resources,
-}
-
-impl Kind {
-    /// The last part of the address of the list.
-    const fn path(self) -> &'static str {
-        match self {
-            Self::Tools => "try",
-            Self::Prompts => "try-prompts",
-            Self::Resources => "try-resources",
-        }
-    }
-
-    const fn singular(self) -> &'static str {
-        match self {
-            Self::Tools => "tool",
-            Self::Prompts => "prompt",
-            Self::Resources => "resource",
-        }
-    }
-
-    const fn heading(self) -> &'static str {
-        match self {
-            Self::Tools => "Tools",
-            Self::Prompts => "Prompts",
-            Self::Resources => "Resources",
-        }
-    }
-
-    /// The lists it is made of.
-    const fn lists(self) -> &'static [ListKind] {
-        match self {
-            Self::Tools => &[ListKind::Tools],
-            Self::Prompts => &[ListKind::Prompts],
-            Self::Resources => &[ListKind::Resources, ListKind::ResourceTemplates],
-        }
-    }
-}
 
 /// Something to try.
 struct ItemRow {
@@ -85,7 +41,7 @@ struct TryPage {
     frame: Frame,
     project: ProjectLink,
     gateway: Gateway,
-    kind: Kind,
+    what: What,
     /// Where the page is.
     here: String,
     may_call: bool,
@@ -99,43 +55,22 @@ struct TryPage {
     next: Option<String>,
 }
 
-/// GET `/projects/{project}/gateways/{gateway}/try`.
-pub(super) async fn tools(
+/// GET `/projects/{project}/gateways/{gateway}/try`, `…/try-prompts` or `…/try-resources`.
+pub(super) async fn show(
     State(app): State<Arc<Admin>>,
     place: InProject,
     asked: Asked,
+    what: What,
 ) -> Result<Response, PageError> {
-    show(&app, &place, &asked, Kind::Tools).await
-}
-
-/// GET `/projects/{project}/gateways/{gateway}/try-prompts`.
-pub(super) async fn prompts(
-    State(app): State<Arc<Admin>>,
-    place: InProject,
-    asked: Asked,
-) -> Result<Response, PageError> {
-    show(&app, &place, &asked, Kind::Prompts).await
-}
-
-/// GET `/projects/{project}/gateways/{gateway}/try-resources`.
-pub(super) async fn resources(
-    State(app): State<Arc<Admin>>,
-    place: InProject,
-    asked: Asked,
-) -> Result<Response, PageError> {
-    show(&app, &place, &asked, Kind::Resources).await
-}
-
-async fn show(app: &Arc<Admin>, place: &InProject, asked: &Asked, kind: Kind) -> Result<Response, PageError> {
     let id: GatewayId = place.id("gateway", "gateway")?;
     let (authority, project) = (&place.visit.authority, place.project.id);
-    let gateway = gateways::find(app, authority, project, id).await?;
+    let gateway = gateways::find(&app, authority, project, id).await?;
     let may_call = place.role >= Role::Admin;
     let mut in_the_way = None;
     let mut offered: Vec<(ListKind, OfferedItem)> = Vec::new();
     if may_call {
-        for list in kind.lists() {
-            match service::offered(app, authority, project, id, *list).await {
+        for list in what.lists() {
+            match service::offered(&app, authority, project, id, *list).await {
                 Ok(items) => offered.extend(items.into_iter().map(|item| (*list, item))),
                 Err(ServiceError::Conflict(conflict)) => in_the_way = Some(conflict.detail),
                 Err(other) => return Err(other.into()),
@@ -144,7 +79,7 @@ async fn show(app: &Arc<Admin>, place: &InProject, asked: &Asked, kind: Kind) ->
     }
     // One list of two is better than none.
     let in_the_way = in_the_way.filter(|_| offered.is_empty());
-    let here = place.path(&format!("/gateways/{id}/{}", kind.path()));
+    let here = place.path(&format!("/gateways/{id}/{}", what.path()));
     let search = asked.text("q").unwrap_or_default().to_owned();
     let page: usize = asked.text("page").and_then(|page| page.parse().ok()).unwrap_or(0);
     let wanted = search.trim().to_lowercase();
@@ -174,7 +109,7 @@ async fn show(app: &Arc<Admin>, place: &InProject, asked: &Asked, kind: Kind) ->
         next: is_more.then(|| format!("{here}?{query}")),
         offered: offered.len(),
         gateway,
-        kind,
+        what,
         here,
         may_call,
         in_the_way,

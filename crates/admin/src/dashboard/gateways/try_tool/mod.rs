@@ -1,28 +1,32 @@
 //! Trying a gateway out: its tools, prompts and resources, a form for each made from what its server says it takes, and what
 //! came of a request.
 
-mod call;
 mod contents;
 mod fields;
 mod introduction;
 mod json;
 mod list;
+mod page;
 mod people;
-mod prompt;
-mod resource;
+mod request_form;
 mod result;
 mod schema;
+mod what;
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Router, extract::State, routing::MethodRouter};
 use gatewright_domain::Invalid;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use self::people::People;
+use self::{people::People, what::What};
 use crate::{
     Admin,
-    dashboard::error::PageError,
+    dashboard::{
+        error::PageError,
+        form::{Asked, Posted},
+        session::InProject,
+    },
     routing::{form, get},
     service::ServiceError,
 };
@@ -30,18 +34,30 @@ use crate::{
 /// Routes inside a project. A tool may have any name, so prompts and resources are beside it.
 pub(super) fn routes() -> Router<Arc<Admin>> {
     Router::new()
-        .route("/gateways/{gateway}/try", get(list::tools))
-        .route("/gateways/{gateway}/try/{tool}", form(call::show, call::call))
-        .route("/gateways/{gateway}/try-prompts", get(list::prompts))
-        .route(
-            "/gateways/{gateway}/try-prompts/{prompt}",
-            form(prompt::show, prompt::ask),
-        )
-        .route("/gateways/{gateway}/try-resources", get(list::resources))
-        .route(
-            "/gateways/{gateway}/try-resources/read",
-            form(resource::show, resource::read),
-        )
+        .route("/gateways/{gateway}/try", list_of(What::Tool))
+        .route("/gateways/{gateway}/try/{tool}", one_of(What::Tool))
+        .route("/gateways/{gateway}/try-prompts", list_of(What::Prompt))
+        .route("/gateways/{gateway}/try-prompts/{prompt}", one_of(What::Prompt))
+        .route("/gateways/{gateway}/try-resources", list_of(What::Resource))
+        .route("/gateways/{gateway}/try-resources/read", one_of(What::Resource))
+}
+
+fn list_of(what: What) -> MethodRouter<Arc<Admin>> {
+    get(
+        move |app: State<Arc<Admin>>, place: InProject, asked: Asked| async move {
+            list::show(app, place, asked, what).await
+        },
+    )
+}
+
+fn one_of(what: What) -> MethodRouter<Arc<Admin>> {
+    let show = move |app: State<Arc<Admin>>, place: InProject, asked: Asked| async move {
+        page::show(app, place, asked, what).await
+    };
+    let post = move |app: State<Arc<Admin>>, place: InProject, posted: Posted| async move {
+        page::post(app, place, posted, what).await
+    };
+    form(show, post)
 }
 
 /// The path of the page of a tool or prompt below its list.

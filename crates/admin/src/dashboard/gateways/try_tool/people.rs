@@ -96,7 +96,7 @@ pub(super) async fn read(
     let mut people = People {
         oneself: format!("{} ({})", account.name, account.email.as_str()),
         is_typed: authentication == Authentication::Headers,
-        typed: text("user"),
+        typed: posted.map_or_else(|| asked.unwrap_or_default().to_owned(), |_| text("user")),
         chosen: posted.map_or_else(|| asked.unwrap_or_default().to_owned(), |_| text("as")),
         ..People::default()
     };

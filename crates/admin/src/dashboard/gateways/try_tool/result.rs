@@ -5,7 +5,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
-use super::{contents, json::indented};
+use super::{contents, json::indented, what::What};
 use crate::resource_server::{Outcome, Report, TRIAL_PATIENCE, Tried};
 
 /// Characters of one text that are shown.
@@ -32,17 +32,6 @@ const ORDER: [&str; 12] = [
     "iat",
     "exp",
 ];
-
-/// What was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
-    /// A tool was called.
-    Tool,
-    /// A prompt was got.
-    Prompt,
-    /// A resource was read.
-    Resource,
-}
 
 /// A part of the content.
 #[derive(Debug, PartialEq, Eq)]
@@ -123,7 +112,7 @@ struct Content {
 
 impl ResultView {
     /// What came of a call.
-    pub(super) fn of(tried: Tried, asked: Asked) -> Self {
+    pub(super) fn of(tried: Tried, what: What) -> Self {
         let mut claims: Vec<Claim> = tried
             .told
             .claims
@@ -153,7 +142,7 @@ impl ResultView {
             reports: tried.reports.iter().map(reported).collect(),
         };
         match tried.outcome {
-            Outcome::Result(raw) => view.read(&raw, asked),
+            Outcome::Result(raw) => view.read(&raw, what),
             Outcome::Error { code, message } => {
                 view.word = "Refused";
                 view.said = Some(format!("{} (error {code})", cut(&message)));
@@ -161,7 +150,8 @@ impl ResultView {
             Outcome::Late => {
                 let seconds = TRIAL_PATIENCE.as_secs();
                 view.said = Some(format!(
-                    "There was no answer within {seconds} seconds. The server may still be at work."
+                    "The server did not answer, and reported nothing for {seconds} seconds. It was told to stop, but may have done part \
+                     of its work."
                 ));
             }
             Outcome::TooLarge => {
@@ -179,21 +169,12 @@ impl ResultView {
         view
     }
 
-    /// Whether it shows pictures, which the page's policy must allow then.
-    pub(super) fn has_pictures(&self) -> bool {
-        self.blocks.iter().any(|block| matches!(block, Block::Picture(_)))
-    }
-
-    fn read(&mut self, raw: &RawValue, asked: Asked) {
-        match asked {
-            Asked::Tool => self.read_call(raw),
-            Asked::Prompt | Asked::Resource => {
-                (self.look, self.word) = ("good", "Done");
-                self.blocks = match asked {
-                    Asked::Prompt => contents::messages(raw),
-                    Asked::Tool | Asked::Resource => contents::resources(raw),
-                };
-            }
+    fn read(&mut self, raw: &RawValue, what: What) {
+        (self.look, self.word) = ("good", "Done");
+        match what {
+            What::Tool => self.read_call(raw),
+            What::Prompt => self.blocks = contents::messages(raw),
+            What::Resource => self.blocks = contents::resources(raw),
         }
         let left_out = self.blocks.len().saturating_sub(BLOCKS_MAX);
         if left_out > 0 {
@@ -206,14 +187,12 @@ impl ResultView {
 
     fn read_call(&mut self, raw: &RawValue) {
         let result: CallResult<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
-        (self.look, self.word) = match (result.is_error, result.kind.as_deref()) {
-            (true, _) => ("warn", "The tool failed"),
-            (false, Some("input_required")) => {
-                self.said = Some("The tool asks its user something before it goes on. A client can answer; this page cannot.".to_owned());
-                ("warn", "Needs an answer")
-            }
-            (false, _) => ("good", "Done"),
-        };
+        if result.is_error {
+            (self.look, self.word) = ("warn", "The tool failed");
+        } else if result.kind.as_deref() == Some("input_required") {
+            (self.look, self.word) = ("warn", "Needs an answer");
+            self.said = Some("The tool asks its user something before it goes on. A client can answer; this page cannot.".to_owned());
+        }
         self.blocks = result.content.iter().map(|content| block(content)).collect();
         self.structured = result.structured.map(|raw| cut(&indented(raw.get())));
     }
@@ -327,7 +306,7 @@ mod tests {
             }],
             duration: std::time::Duration::from_millis(12),
         };
-        ResultView::of(tried, Asked::Tool)
+        ResultView::of(tried, What::Tool)
     }
 
     #[test]
@@ -352,7 +331,7 @@ mod tests {
             view.blocks
         );
         assert_eq!(view.blocks[4], Block::Text("<script>".to_owned()));
-        assert!(view.has_pictures() && view.blocks.len() == 6);
+        assert_eq!(view.blocks.len(), 6);
         assert_eq!((view.look, view.took.as_str()), ("good", "12 ms"));
         assert_eq!(view.reports, ["1 of 2: Half"]);
     }

@@ -190,6 +190,7 @@ impl<'a> Reader<'_, 'a> {
             kind,
             values: Vec::new(),
             error: None,
+            is_focused: false,
         };
         if let Some(default) = default.and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok()) {
             field.show(&default);
@@ -264,6 +265,7 @@ fn scalar(node: &Node<'_>) -> Option<Scalar> {
     Some(match node.kind()?.as_str() {
         "string" => Scalar::Text {
             is_short: node.text("format").is_some(),
+            input: "text",
             most: node
                 .number("maxLength")
                 .filter(|most| most.parse::<u32>().is_ok()),
