@@ -8,6 +8,7 @@ mod json;
 mod list;
 mod page;
 mod people;
+mod questions;
 mod request_form;
 mod result;
 mod schema;
