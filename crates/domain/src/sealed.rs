@@ -42,6 +42,9 @@ pub enum Purpose {
     RequestState,
     /// The ID of a request of ours to an MCP client; the context is the client's session.
     Question,
+    /// A call that an administrator tries out, while its server waits for an answer; the context is the administrator's
+    /// session and the gateway.
+    Trial,
 }
 
 impl Purpose {
@@ -58,6 +61,7 @@ impl Purpose {
             Self::McpSession => "mcp session",
             Self::RequestState => "request state",
             Self::Question => "question",
+            Self::Trial => "trial",
         }
     }
 }

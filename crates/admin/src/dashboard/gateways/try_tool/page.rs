@@ -1,6 +1,6 @@
 //! The page of a tool, a prompt or a resource: `/projects/{project}/gateways/{gateway}/try/{tool}`, `…/try-prompts/{prompt}` and
-//! `…/try-resources/read`. A form, and what came of it. A resource is named in the query or the form, because a URI may be too long
-//! and too odd for a path.
+//! `…/try-resources/read`. A form, and what came of it: a result, or what the server asks before there is one. A resource is
+//! named in the query or the form, because a URI may be too long and too odd for a path.
 
 use std::sync::Arc;
 
@@ -15,8 +15,9 @@ use super::{
     introduction::Introduction,
     path_of,
     people::{self, People},
+    questions::{Action, Input, InputRequired, Questions, Waiting},
     request_form::{RequestForm, Subject},
-    result::{Block, ResultView},
+    result::{Block, ResultView, reported},
     what::What,
 };
 use crate::{
@@ -27,9 +28,10 @@ use crate::{
         page::{self, Frame, ProjectLink, Section},
         session::InProject,
     },
+    resource_server::{Outcome, Tried},
     service::{
         ServiceError, gateways,
-        try_tool::{self as service, LogLevel, Request},
+        try_tool::{self as service, LogLevel},
     },
 };
 
@@ -54,10 +56,13 @@ struct TryOnePage {
 }
 
 /// What came of a request.
-struct Came {
-    /// The URI, where a resource was read.
-    uri: Option<String>,
-    view: ResultView,
+enum Came {
+    Questions(Questions),
+    Result {
+        /// The URI, where a resource was read.
+        uri: Option<String>,
+        view: ResultView,
+    },
 }
 
 /// What every request of the page needs.
@@ -87,7 +92,7 @@ pub(super) async fn show(
     Ok(opened.render(&place))
 }
 
-/// POST to the same: the request, or a step on the way that keeps what was typed.
+/// POST to the same: the request, an answer to its server, or a step on the way that keeps what was typed.
 pub(super) async fn post(
     State(app): State<Arc<Admin>>,
     place: InProject,
@@ -96,10 +101,14 @@ pub(super) async fn post(
 ) -> Result<Response, PageError> {
     let named = |name: &str| posted.text(name).to_owned();
     let mut opened = open(&app, &place, what, named).await?;
-    match opened.request(&app, &place, &posted).await? {
-        Some(request) => opened.ask(&app, &place, &request).await,
-        None => Ok(opened.render(&place)),
-    }
+    let next = match Action::of(posted.text("do")) {
+        Some(action) => opened.answer(&app, &place, action, &posted).await?,
+        None => opened.request(&app, &place, &posted).await?,
+    };
+    let Some(next) = next else {
+        return Ok(opened.render(&place));
+    };
+    opened.ask(&app, &place, next).await
 }
 
 async fn open(
@@ -153,7 +162,7 @@ impl Opened {
         app: &Admin,
         place: &InProject,
         posted: &Posted,
-    ) -> Result<Option<Request>, PageError> {
+    ) -> Result<Option<Waiting>, PageError> {
         let form = &mut self.form;
         form.take(posted);
         let authentication = self.gateway.authentication;
@@ -165,9 +174,49 @@ impl Opened {
             _ => {
                 let request = form.request(self.people.user());
                 let request = request.filter(|_| self.people.error.is_none());
-                return Ok(request);
+                return Ok(request.map(|request| Waiting::new(app, request)));
             }
         }
+        Ok(None)
+    }
+
+    /// The request that goes on with what was answered, where nothing is wrong with that.
+    async fn answer(
+        &mut self,
+        app: &Admin,
+        place: &InProject,
+        action: Action,
+        posted: &Posted,
+    ) -> Result<Option<Waiting>, PageError> {
+        let sealed = posted.text("waiting");
+        let waiting = Waiting::open(app, place, self.gateway.id, sealed).and_then(|waiting| {
+            let is_of_page = self.form.show(&waiting.request);
+            is_of_page
+                .then_some(waiting)
+                .ok_or("This question belongs to another page, so nothing was sent. Make the request again to be asked.")
+        });
+        let authentication = self.gateway.authentication;
+        let user = waiting.as_ref().ok().and_then(|waiting| waiting.request.user());
+        self.people = people::read(app, place, authentication, None, user).await?;
+        let mut waiting = match waiting {
+            Ok(waiting) => waiting,
+            Err(why) => {
+                self.form.problems.push(why.to_owned());
+                return Ok(None);
+            }
+        };
+        if self.people.error.is_some() {
+            return Ok(None);
+        }
+        let mut questions = waiting.questions();
+        if let Some(answers) = questions.answers(action, posted) {
+            let answers = (!questions.all.is_empty()).then_some(answers);
+            waiting.answer(answers);
+            return Ok(Some(waiting));
+        }
+        questions.sealed = Some(sealed.to_owned());
+        questions.focus();
+        self.outcome = Some(Came::Questions(questions));
         Ok(None)
     }
 
@@ -176,19 +225,47 @@ impl Opened {
         mut self,
         app: &Arc<Admin>,
         place: &InProject,
-        request: &Request,
+        next: Waiting,
     ) -> Result<Response, PageError> {
         let (authority, project) = (&place.visit.authority, place.project.id);
-        match service::ask(app, authority, project, self.gateway.id, request, &|_| {}).await {
-            Ok(tried) => {
-                self.outcome = Some(Came {
-                    uri: request.uri().map(str::to_owned),
-                    view: ResultView::of(tried, self.what),
-                });
-            }
+        match service::ask(app, authority, project, self.gateway.id, &next.request, &|_| {}).await {
+            Ok(tried) => self.outcome = Some(self.came(app, place, next, tried)),
             Err(error) => super::refused(error, &mut self.people, &mut self.form.problems)?,
         }
         Ok(self.render(place))
+    }
+
+    /// What came of a request: a result, or what its server asks before there is one.
+    fn came(&self, app: &Admin, place: &InProject, made: Waiting, mut tried: Tried) -> Came {
+        // A server that goes on with a call it had before learns nothing again.
+        if tried.told.claims.is_none() && made.told.claims.is_some() {
+            tried.told = made.told.clone();
+        }
+        let asked = match &tried.outcome {
+            Outcome::Result(result) => InputRequired::of(result),
+            Outcome::Error { .. } | Outcome::Late | Outcome::TooLarge | Outcome::Broken => None,
+        };
+        let Some(asked) = asked else {
+            return Came::Result {
+                uri: made.request.uri().map(str::to_owned),
+                view: ResultView::of(tried, self.what),
+            };
+        };
+        let reports = tried.reports.iter().map(reported).collect();
+        let waiting = made.asked(app, asked, tried);
+        let mut questions = waiting.questions();
+        questions.reports = reports;
+        if questions.problem.is_none() {
+            questions.sealed = waiting.seal(app, place, self.gateway.id);
+            if questions.sealed.is_none() {
+                questions.problem = Some(
+                    "What the server asks is too large to be answered here. A client can answer it."
+                        .to_owned(),
+                );
+            }
+        }
+        questions.focus();
+        Came::Questions(questions)
     }
 
     fn render(self, place: &InProject) -> Response {
@@ -200,7 +277,8 @@ impl Opened {
             people,
             outcome,
         } = self;
-        let status = if form.is_refused() || people.error.is_some() {
+        let is_wrong = matches!(&outcome, Some(Came::Questions(questions)) if questions.is_refused());
+        let status = if form.is_refused() || people.error.is_some() || is_wrong {
             StatusCode::UNPROCESSABLE_ENTITY
         } else {
             StatusCode::OK

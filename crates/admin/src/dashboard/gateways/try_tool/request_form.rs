@@ -158,6 +158,30 @@ impl RequestForm {
         }
     }
 
+    /// Has a request of this page stand in it that was made before; whether it is one.
+    pub(super) fn show(&mut self, request: &Request) -> bool {
+        self.log_level = request.log_level();
+        match (request, &self.subject) {
+            (Request::Tool(call), Subject::Tool(name)) if call.tool == *name => {
+                self.show_arguments(&call.arguments);
+            }
+            (Request::Prompt(asked), Subject::Prompt(name)) if asked.prompt == *name => {
+                let arguments = asked.arguments.iter();
+                let arguments = arguments.map(|(name, value)| (name.clone(), value.as_str().into()));
+                self.show_arguments(&arguments.collect());
+            }
+            (Request::Resource(asked), Subject::Uri(uri)) if asked.uri == *uri => {}
+            _ => return false,
+        }
+        true
+    }
+
+    fn show_arguments(&mut self, arguments: &Map<String, Value>) {
+        if !self.show_in_fields(arguments) {
+            self.json = serde_json::to_string_pretty(arguments).ok();
+        }
+    }
+
     /// Has arguments stand in the fields; whether these have a place for all of them.
     fn show_in_fields(&mut self, arguments: &Map<String, Value>) -> bool {
         let Some(rows) = &mut self.rows else {

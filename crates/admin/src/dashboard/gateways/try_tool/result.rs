@@ -92,8 +92,6 @@ struct CallResult<'a> {
     content: Vec<&'a RawValue>,
     #[serde(default, borrow, rename = "structuredContent")]
     structured: Option<&'a RawValue>,
-    #[serde(default, rename = "resultType")]
-    kind: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -189,9 +187,6 @@ impl ResultView {
         let result: CallResult<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
         if result.is_error {
             (self.look, self.word) = ("warn", "The tool failed");
-        } else if result.kind.as_deref() == Some("input_required") {
-            (self.look, self.word) = ("warn", "Needs an answer");
-            self.said = Some("The tool asks its user something before it goes on. A client can answer; this page cannot.".to_owned());
         }
         self.blocks = result.content.iter().map(|content| block(content)).collect();
         self.structured = result.structured.map(|raw| cut(&indented(raw.get())));
@@ -230,7 +225,7 @@ pub(super) fn picture(mime_type: &str, data: &str) -> Option<Block> {
 }
 
 /// A report in one line.
-fn reported(report: &Report) -> String {
+pub(super) fn reported(report: &Report) -> String {
     match report {
         Report::Progress {
             progress,
@@ -341,10 +336,6 @@ mod tests {
         assert_eq!(
             view(&json!({"isError": true, "content": []})).word,
             "The tool failed"
-        );
-        assert_eq!(
-            view(&json!({"resultType": "input_required"})).word,
-            "Needs an answer"
         );
         // Something that is not as MCP has it is shown as it came.
         assert_eq!(view(&json!([1])).raw.as_deref(), Some("[\n  1\n]"));

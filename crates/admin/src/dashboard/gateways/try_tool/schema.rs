@@ -101,6 +101,11 @@ impl<'a> Node<'a> {
     }
 }
 
+/// The members of an object in their order; nothing where it is none.
+pub(super) fn members(raw: &RawValue) -> Option<Vec<(String, &RawValue)>> {
+    Node::of(raw).map(|Node(members)| members)
+}
+
 /// The rows of the form for a schema; nothing where none can be made.
 pub(super) fn rows(schema: &[u8]) -> Option<Vec<Row>> {
     if schema.len() > BYTES_MAX {
@@ -284,8 +289,13 @@ fn options(node: &Node<'_>) -> Option<Vec<Choice>> {
         value: value.to_string(),
     };
     let found: Vec<Choice> = if let Some(values) = node.read::<Vec<Value>>("enum") {
-        let singles = values.into_iter().filter(is_single);
-        singles.map(|value| choice(value, None)).collect()
+        // What people read beside each value, as servers wrote it before titles were part of the schema (2025-06-18).
+        let names: Vec<String> = node.read("enumNames").unwrap_or_default();
+        let names = (names.len() == values.len()).then_some(names).unwrap_or_default();
+        let named = values.into_iter().enumerate();
+        let named = named.map(|(at, value)| (value, names.get(at).cloned()));
+        let singles = named.filter(|(value, _)| is_single(value));
+        singles.map(|(value, name)| choice(value, name)).collect()
     } else if let Some(value) = node.read::<Value>("const").filter(is_single) {
         vec![choice(value, None)]
     } else {
