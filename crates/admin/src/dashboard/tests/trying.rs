@@ -14,7 +14,7 @@ use crate::resource_server::testing::{Upstream, upstream};
 
 /// A project with a server that receives who calls, and a gateway.
 pub(super) struct Place {
-    bench: Bench,
+    pub(super) bench: Bench,
     pub(super) ada: Browser,
     pub(super) project: String,
     pub(super) upstream: Arc<Upstream>,

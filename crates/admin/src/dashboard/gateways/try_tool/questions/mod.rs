@@ -355,3 +355,6 @@ impl Question {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
