@@ -37,6 +37,7 @@ const SCRIPT: &str = concat!(
     include_str!("../../assets/dashboard/dashboard.js"),
     include_str!("../../assets/dashboard/rows.js"),
     include_str!("../../assets/dashboard/gateways.js"),
+    include_str!("../../assets/dashboard/try.js"),
 );
 /// htmx 2.0.11 (Zero-Clause BSD, see `assets/vendor/htmx-LICENSE.txt`), as its makers minified it.
 const HTMX: &str = include_str!("../../assets/vendor/htmx-2.0.11.min.js");

@@ -137,6 +137,26 @@ impl Browser {
         self.send(request, Body::from(form)).await
     }
 
+    /// Sends a form as a script of ours that shows what happens while it happens; the response as it comes.
+    pub(super) async fn run(&mut self, path: &str, fields: &[(&str, &str)]) -> axum::response::Response {
+        let form = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        let pairs: Vec<_> = self
+            .cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let request = Request::post(path)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header("sec-fetch-site", "same-origin")
+            .header(header::ACCEPT, "application/x-ndjson, text/html")
+            .header(header::COOKIE, pairs.join("; "))
+            .body(Body::from(form))
+            .unwrap();
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
     /// The same browser before another process.
     pub(super) fn on(&self, router: Router) -> Self {
         Self {

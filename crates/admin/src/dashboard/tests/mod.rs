@@ -21,6 +21,7 @@ mod sign_ins;
 mod signing_in;
 mod trying;
 mod trying_asked;
+mod trying_live;
 mod trying_more;
 mod user_source_changes;
 pub(super) mod user_source_world;

@@ -6,6 +6,7 @@ mod fields;
 mod introduction;
 mod json;
 mod list;
+mod live;
 mod page;
 mod people;
 mod questions;
@@ -16,8 +17,9 @@ mod what;
 
 use std::sync::Arc;
 
-use axum::{Router, extract::State, routing::MethodRouter};
+use axum::{Extension, Router, extract::State, routing::MethodRouter};
 use gatewright_domain::Invalid;
+use http::HeaderMap;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use self::{people::People, what::What};
@@ -28,6 +30,7 @@ use crate::{
         form::{Asked, Posted},
         session::InProject,
     },
+    request::RequestContext,
     routing::{form, get},
     service::ServiceError,
 };
@@ -55,9 +58,12 @@ fn one_of(what: What) -> MethodRouter<Arc<Admin>> {
     let show = move |app: State<Arc<Admin>>, place: InProject, asked: Asked| async move {
         page::show(app, place, asked, what).await
     };
-    let post = move |app: State<Arc<Admin>>, place: InProject, posted: Posted| async move {
-        page::post(app, place, posted, what).await
-    };
+    let post =
+        move |app: State<Arc<Admin>>,
+              context: Extension<RequestContext>,
+              place: InProject,
+              headers: HeaderMap,
+              posted: Posted| async move { page::post(app, context, place, headers, posted, what).await };
     form(show, post)
 }
 

@@ -5,15 +5,15 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::{extract::State, response::Response};
+use axum::{Extension, extract::State, response::Response};
 use gatewright_domain::{gateway::Gateway, id::GatewayId};
 use gatewright_mcp::{listing::ListKind, own_client::OfferedItem};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 
 use super::{
     fields::{Kind, Row, Scalar},
     introduction::Introduction,
-    path_of,
+    live, path_of,
     people::{self, People},
     questions::{Action, Input, InputRequired, Questions, Waiting},
     request_form::{RequestForm, Subject},
@@ -23,12 +23,13 @@ use super::{
 use crate::{
     Admin,
     dashboard::{
-        error::PageError,
+        error::{Message, PageError},
         form::{Asked as Query, Posted},
         page::{self, Frame, ProjectLink, Section},
         session::InProject,
     },
-    resource_server::{Outcome, Tried},
+    request::RequestContext,
+    resource_server::{Outcome, Report, Tried},
     service::{
         ServiceError, gateways,
         try_tool::{self as service, LogLevel},
@@ -95,7 +96,9 @@ pub(super) async fn show(
 /// POST to the same: the request, an answer to its server, or a step on the way that keeps what was typed.
 pub(super) async fn post(
     State(app): State<Arc<Admin>>,
+    Extension(context): Extension<RequestContext>,
     place: InProject,
+    headers: HeaderMap,
     posted: Posted,
     what: What,
 ) -> Result<Response, PageError> {
@@ -108,7 +111,17 @@ pub(super) async fn post(
     let Some(next) = next else {
         return Ok(opened.render(&place));
     };
-    opened.ask(&app, &place, next).await
+    if !live::is_wanted(&headers) {
+        return opened.ask(&app, &place, next, &|_| {}).await;
+    }
+    Ok(live::respond(|tell| async move {
+        let heard = move |report: &Report| {
+            // The page has what finds no room here.
+            let _ = tell.try_send(report.clone());
+        };
+        let page = opened.ask(&app, &place, next, &heard).await;
+        page.unwrap_or_else(|error| Message::from(error).render(&context))
+    }))
 }
 
 async fn open(
@@ -226,9 +239,10 @@ impl Opened {
         app: &Arc<Admin>,
         place: &InProject,
         next: Waiting,
+        heard: &(dyn Fn(&Report) + Send + Sync),
     ) -> Result<Response, PageError> {
         let (authority, project) = (&place.visit.authority, place.project.id);
-        match service::ask(app, authority, project, self.gateway.id, &next.request, &|_| {}).await {
+        match service::ask(app, authority, project, self.gateway.id, &next.request, heard).await {
             Ok(tried) => self.outcome = Some(self.came(app, place, next, tried)),
             Err(error) => super::refused(error, &mut self.people, &mut self.form.problems)?,
         }
@@ -311,6 +325,7 @@ impl Opened {
             outcome,
             schema,
         };
+        // Also where there are none yet: the script puts a result into the page that is open.
         page::with_pictures_inside(page::show_with(status, &page))
     }
 }
