@@ -5,20 +5,11 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { checkAccessibility } from "./lib/accessibility.mjs";
 import { startChromium } from "./lib/chromium.mjs";
-import { firstPerson, look } from "./lib/dashboard.mjs";
+import { firstPerson, keyFor, look } from "./lib/dashboard.mjs";
 import { startGateway } from "./lib/gateway.mjs";
 import { freePort } from "./lib/process.mjs";
 import { startStatelessServer } from "./lib/stateless-server.mjs";
 import { startEverything } from "./lib/upstreams.mjs";
-
-/** A key for the signed-in person's project, to check what the pages created and to create what they need. */
-async function keyFor(page, gateway, project) {
-  await page.goto(`${gateway.url}${project}/api-keys`);
-  await page.getByLabel("Name", { exact: true }).fill("Tests");
-  await page.getByRole("radio", { name: /^Admin/ }).check();
-  await page.getByRole("button", { name: "Create key" }).click();
-  return page.locator("#api-key").innerText();
-}
 
 const SOURCE = {
   name: "Okta production",

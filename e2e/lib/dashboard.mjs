@@ -74,3 +74,12 @@ export async function firstPerson(chromium, gateway, options = {}) {
   await setUp(ada.page, setupLink(gateway));
   return { ...ada, project: new URL(ada.page.url()).pathname };
 }
+
+/** A key for the signed-in person's project, to check what the pages created and to create what they need. */
+export async function keyFor(page, gateway, project) {
+  await page.goto(`${gateway.url}${project}/api-keys`);
+  await page.getByLabel("Name", { exact: true }).fill("Tests");
+  await page.getByRole("radio", { name: /^Admin/ }).check();
+  await page.getByRole("button", { name: "Create key" }).click();
+  return page.locator("#api-key").innerText();
+}
