@@ -45,6 +45,8 @@ pub enum Purpose {
     /// A call that an administrator tries out, while its server waits for an answer; the context is the administrator's
     /// session and the gateway.
     Trial,
+    /// The ID of a task of an MCP server; the context is gateway and user.
+    Task,
 }
 
 impl Purpose {
@@ -62,6 +64,7 @@ impl Purpose {
             Self::RequestState => "request state",
             Self::Question => "question",
             Self::Trial => "trial",
+            Self::Task => "task",
         }
     }
 }
@@ -189,7 +192,24 @@ impl Keyring {
     /// Seals bytes for a purpose and context.
     pub fn seal(&self, entropy: &dyn Entropy, purpose: Purpose, context: &str, plain: &[u8]) -> SealedText {
         let key = &self.keys[0];
-        let body = encrypt(&key.subkey(purpose.label()), entropy, context, plain);
+        let nonce = entropy::bytes(entropy);
+        let body = encrypt(&key.subkey(purpose.label()), nonce, context, plain);
+        SealedText(format!("v1.{}.{}", key.id, URL_SAFE_NO_PAD.encode(body)))
+    }
+
+    /// Seals bytes like [`Keyring::seal`], and the same bytes always to the same text while the sealing key is the same. For
+    /// identifiers that their holders compare; whoever sees two such texts learns whether they stand for the same. The nonce
+    /// is an HMAC of context and bytes under a subkey of its own, as synthetic initialization vectors are (RFC 5297).
+    pub fn seal_alike(&self, purpose: Purpose, context: &str, plain: &[u8]) -> SealedText {
+        let key = &self.keys[0];
+        let subkey = key.subkey(&format!("{} nonce", purpose.label()));
+        let mut mac = Hmac::<Sha256>::new_from_slice(&subkey).expect("HMAC takes keys of any length");
+        mac.update(&(context.len() as u64).to_be_bytes());
+        mac.update(context.as_bytes());
+        mac.update(plain);
+        let mut nonce = [0; NONCE_BYTES];
+        nonce.copy_from_slice(&mac.finalize().into_bytes()[..NONCE_BYTES]);
+        let body = encrypt(&key.subkey(purpose.label()), nonce, context, plain);
         SealedText(format!("v1.{}.{}", key.id, URL_SAFE_NO_PAD.encode(body)))
     }
 
@@ -237,7 +257,7 @@ impl Keyring {
 
 /// Seals a value so that only the holder of `token` can open it: the store alone never reveals it.
 pub fn seal_under(token: &Secret, entropy: &dyn Entropy, context: &str, plain: &[u8]) -> SealedText {
-    let body = encrypt(&token_key(token), entropy, context, plain);
+    let body = encrypt(&token_key(token), entropy::bytes(entropy), context, plain);
     SealedText(format!("t1.{}", URL_SAFE_NO_PAD.encode(body)))
 }
 
@@ -259,8 +279,7 @@ fn token_key(token: &Secret) -> [u8; 32] {
     key
 }
 
-fn encrypt(key: &[u8; 32], entropy: &dyn Entropy, context: &str, plain: &[u8]) -> Vec<u8> {
-    let nonce = entropy::bytes::<NONCE_BYTES>(entropy);
+fn encrypt(key: &[u8; 32], nonce: [u8; NONCE_BYTES], context: &str, plain: &[u8]) -> Vec<u8> {
     let payload = Payload {
         msg: plain,
         aad: context.as_bytes(),
@@ -312,6 +331,22 @@ mod tests {
             keyring(2).open(Purpose::StoredSecret, "secrets/value/sec_1", &sealed),
             Err(OpenError)
         );
+    }
+
+    #[test]
+    fn identifiers_seal_alike_in_one_context_only_and_open_like_any_other_value() {
+        let ring = keyring(1);
+        let seal = |context: &str, plain: &[u8]| ring.seal_alike(Purpose::Task, context, plain);
+        let sealed = seal("a", b"one");
+        assert_eq!(sealed, seal("a", b"one"));
+        for other in [seal("a", b"two"), seal("b", b"one"), seal("ao", b"ne")] {
+            assert_ne!(sealed, other);
+            assert_ne!(sealed.0[..40], other.0[..40], "no nonce serves two values");
+        }
+        assert_eq!(ring.open(Purpose::Task, "a", &sealed).unwrap(), b"one");
+        assert_eq!(ring.open(Purpose::Task, "b", &sealed), Err(OpenError));
+        assert_eq!(ring.open(Purpose::Question, "a", &sealed), Err(OpenError));
+        assert_eq!(keyring(2).open(Purpose::Task, "a", &sealed), Err(OpenError));
     }
 
     #[test]
