@@ -170,6 +170,8 @@ pub struct Params<'a> {
     pub request_state: Option<Text<'a>>,
     /// `taskId`
     pub task_id: Option<Text<'a>>,
+    /// `task`, as written: the request is to be carried out as a task (2025-11-25 basic/utilities/tasks).
+    pub task: Option<Span>,
     /// `ref` of a completion.
     pub reference: Option<Reference<'a>>,
     /// `_meta`

@@ -99,6 +99,8 @@ pub enum NameSource {
     Name,
     /// `params.uri`
     Uri,
+    /// `params.taskId`, of the extension `io.modelcontextprotocol/tasks` ("Streamable HTTP: Routing Headers").
+    TaskId,
 }
 
 impl NameSource {
@@ -107,6 +109,7 @@ impl NameSource {
         match method {
             "tools/call" | "prompts/get" => Some(Self::Name),
             "resources/read" => Some(Self::Uri),
+            "tasks/get" | "tasks/update" | "tasks/cancel" => Some(Self::TaskId),
             _ => None,
         }
     }
@@ -129,6 +132,7 @@ pub fn check(headers: &HeaderMap, request: &Request<'_>) -> Result<(), HeaderMis
     let wanted = params.and_then(|params| match source {
         NameSource::Name => params.name.as_ref(),
         NameSource::Uri => params.uri.as_ref(),
+        NameSource::TaskId => params.task_id.as_ref(),
     });
     match (single(headers, &NAME)?, wanted) {
         (None, None) => Ok(()),

@@ -10,5 +10,7 @@ pub(crate) const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapa
 pub(crate) const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 /// The subscription a notification belongs to.
 pub(crate) const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
+/// The task a message belongs to (2025-11-25 basic/utilities/tasks, "Related Task Metadata").
+pub(crate) const RELATED_TASK: &str = "io.modelcontextprotocol/related-task";
 /// Name and version of the server, in results.
 pub(crate) const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";

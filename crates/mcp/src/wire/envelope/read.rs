@@ -245,6 +245,7 @@ impl<'a> Reader<'a> {
             token,
             responses,
             state,
+            task_id,
             task,
             reference,
             meta,
@@ -267,7 +268,9 @@ impl<'a> Reader<'a> {
             progress_token: self.id(LEVEL, "progressToken", token)?,
             input_responses: object_at(LEVEL, "inputResponses", responses)?,
             request_state: self.text(LEVEL, "requestState", state)?,
-            task_id: self.text(LEVEL, "taskId", task)?,
+            task_id: self.text(LEVEL, "taskId", task_id)?,
+            // What it must be is for the server to say that the request goes to.
+            task: task.filter(|(_, kind)| *kind != Kind::Null).map(|(span, _)| span),
             reference,
             meta,
         }))

@@ -14,7 +14,7 @@ pub(super) enum Level {
 }
 
 pub(super) const MESSAGE: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
-pub(super) const PARAMS: [&str; 11] = [
+pub(super) const PARAMS: [&str; 12] = [
     "name",
     "uri",
     "arguments",
@@ -24,6 +24,7 @@ pub(super) const PARAMS: [&str; 11] = [
     "inputResponses",
     "requestState",
     "taskId",
+    "task",
     "ref",
     "_meta",
 ];
