@@ -6,12 +6,13 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
 use super::{
     answer_error::AnswerError,
+    budget::Share,
     call_guard::CallGuard,
     states::States,
     watch::{Wake, Watch},
@@ -80,6 +81,27 @@ where
     pub(super) async fn next_piece(&mut self) -> Result<Option<Bytes>, AnswerError> {
         let frame = std::future::poll_fn(|cx| self.poll(cx)).await.transpose()?;
         Ok(frame.and_then(|frame| frame.into_data().ok()))
+    }
+
+    /// Reads on until all of it is here, unless it is longer than `most` bytes; whether it is all here. What came is the first
+    /// piece from then on. Nothing where there is no room for it.
+    pub(super) async fn gather(
+        &mut self,
+        most: usize,
+        share: &mut Share,
+    ) -> Result<Option<bool>, AnswerError> {
+        let mut gathered = BytesMut::new();
+        while let Some(piece) = self.next_piece().await? {
+            gathered.extend_from_slice(&piece);
+            if !share.resize(gathered.len()) {
+                return Ok(None);
+            }
+            if gathered.len() > most {
+                break;
+            }
+        }
+        self.first = gathered.freeze();
+        Ok(Some(self.ended && self.first.len() <= most))
     }
 
     pub(crate) const fn has_ended(&self) -> bool {

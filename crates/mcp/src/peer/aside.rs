@@ -34,6 +34,7 @@ use super::{
     respondent::Respondent,
     seals::SessionId,
     session::{SlotKey, UpstreamSession, session_headers},
+    tasks::OfTasks,
     transport::Transport,
     upstream::Upstream,
 };
@@ -44,6 +45,7 @@ use crate::wire::{
     media_type::{MediaType, media_type},
     question::ClientCapabilities,
     sse::Decoder,
+    task_ids::{edit_status, tells_status},
     version::Era,
 };
 
@@ -107,6 +109,7 @@ struct Ear<T> {
     /// Who keeps what the server lists to the client, and whose that is.
     lists: Option<Weak<dyn Lists>>,
     whose: SlotKey,
+    tasks: OfTasks,
     _place: Place,
 }
 
@@ -133,6 +136,7 @@ impl<T: Transport> Net<T> {
             project: client.project,
             lists,
             whose: caller.slot(),
+            tasks: OfTasks::new(client, caller.key, upstream),
             _place: client.mailbox.aside_places.take(client.project, caller.key)?,
         };
         let (opened, is_open) = oneshot::channel();
@@ -200,6 +204,7 @@ impl<T: Transport> Ear<T> {
                 (self.project, self.user.key),
                 self.can,
                 Client::in_session(client, None),
+                self.tasks.clone(),
             );
             (client, questions)
         });
@@ -280,6 +285,11 @@ impl<T: Transport> Ear<T> {
                 let token = params.and_then(|params| params.progress_token);
                 if let (Some(session), Some(token)) = (self.session.upgrade(), token) {
                     session.calls.report(token.raw, message);
+                }
+            }
+            (method, _) if tells_status(method) => {
+                if let (Some(client), Some(told)) = (self.client, edit_status(message, &self.tasks)) {
+                    self.mailbox.tell(client, &told);
                 }
             }
             ("notifications/resources/updated", Some(lists)) => {

@@ -27,6 +27,7 @@ use super::{
     seals::Nonce,
     session::UpstreamSession,
     states::States,
+    tasks::OfTasks,
     transport::Transport,
     unavailable::Unavailable,
     upstream::Upstream,
@@ -34,7 +35,7 @@ use super::{
     whole::refuse_encoded,
 };
 use crate::wire::{
-    bridge::{Bridge, Step},
+    bridge::{Bridge, Step, Tasks},
     bridge_splice::{Changes, ResultType, Splicer},
     envelope::{self, Limits, Message, Outcome},
     media_type::{MediaType, media_type},
@@ -43,6 +44,9 @@ use crate::wire::{
 
 /// An error of a server that says that a session is over is no longer than this, bytes.
 const SMALL_ERROR: usize = 4 * 1024;
+
+/// An answer that begins a task is no longer than this, bytes.
+const NEW_TASK_MAX: usize = 64 * 1024;
 
 /// The answer to a call, in the client's era.
 #[expect(
@@ -129,7 +133,10 @@ pub(super) async fn stream<T: Transport>(
             {
                 upstream.sessions.slot(call.slot()).forget(session);
             }
-            Ok(Answered::Json(json))
+            match &bridge.tasks {
+                None => Ok(Answered::Json(json)),
+                Some(tasks) => Box::pin(with_tasks(net, upstream, json, tasks)).await,
+            }
         }
         MediaType::EventStream => {
             let asks = asks(net, &sent, call, to);
@@ -161,6 +168,30 @@ pub(super) async fn stream<T: Transport>(
         MediaType::Other => Err(CallError::Unanswered(
             upstream.not_mcp("neither JSON nor a stream of events"),
         )),
+    }
+}
+
+/// A JSON answer that may name a task. One that begins a task is short, and what is longer passes as it comes.
+async fn with_tasks<T: Transport>(
+    net: &Net<T>,
+    upstream: &Upstream,
+    mut json: JsonAnswer<T::Body>,
+    tasks: &Tasks,
+) -> Result<Answered<T::Body>, CallError> {
+    let most = if tasks.asks_for_task {
+        EVENT_MAX
+    } else {
+        NEW_TASK_MAX
+    };
+    let mut share = net.budget.share();
+    let gathered = json.gather(most, &mut share).await;
+    match gathered.map_err(|why| not_passed_on(upstream, &why))? {
+        None => Err(CallError::Busy),
+        Some(true) => Ok(Answered::Whole(StatusCode::OK, tasks.in_response(json.first()))),
+        Some(false) if tasks.asks_for_task => Err(CallError::Unanswered(
+            upstream.not_mcp("an answer that is too large"),
+        )),
+        Some(false) => Ok(Answered::Json(json)),
     }
 }
 
@@ -203,6 +234,7 @@ pub(super) fn asks<T: Transport>(
         (client.project, caller.key),
         client.can,
         asked,
+        OfTasks::new(client, caller.key, to.upstream),
     );
     Some(Asks::Questions(Box::new(questions)))
 }
@@ -227,7 +259,8 @@ fn late<T: Transport>(
     asks: Option<Asks>,
 ) -> Answered<T::Body> {
     let upstream = to.upstream;
-    let opening = rest(json, net.budget.share(), Arc::clone(upstream), translating);
+    let tasks = bridge.tasks.clone();
+    let opening = rest(json, net.budget.share(), Arc::clone(upstream), translating, tasks);
     let events = EventsAnswer::new(
         Err(Box::pin(opening)),
         bridge,

@@ -20,7 +20,7 @@ use super::{
     whole::{refuse_encoded, whole},
 };
 use crate::wire::{
-    bridge::{Bridge, Step},
+    bridge::{Bridge, Step, Tasks},
     media_type::{MediaType, media_type},
 };
 
@@ -111,12 +111,14 @@ impl<T: Transport> Late<T> {
     }
 }
 
-/// Waits for the rest of an answer whose head has come. It is as the client gets it where `bridge` is not needed.
+/// Waits for the rest of an answer whose head has come. It is as the client gets it where `bridge` is not needed, but for ids
+/// of tasks.
 pub(super) async fn rest<B>(
     mut json: JsonAnswer<B>,
     share: Share,
     upstream: Arc<Upstream>,
     bridge: Option<Bridge>,
+    tasks: Option<Tasks>,
 ) -> Opened<B>
 where
     B: Body<Data = Bytes, Error: fmt::Display> + Unpin,
@@ -136,7 +138,7 @@ where
     let whole = whole.bytes.freeze();
     match bridge {
         Some(bridge) => translated(&bridge, &upstream, &whole),
-        None => Opened::Last(whole),
+        None => Opened::Last(tasks.map_or_else(|| whole.clone(), |tasks| tasks.in_response(&whole))),
     }
 }
 

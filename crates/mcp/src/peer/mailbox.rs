@@ -13,6 +13,7 @@ use gatewright_domain::id::ProjectId;
 use tokio::sync::oneshot;
 
 use super::{
+    begun_tasks::BegunTasks,
     caller::CallerKey,
     client_streams::ClientStreams,
     held::HeldCalls,
@@ -45,6 +46,8 @@ pub(crate) struct Mailbox {
     pub(crate) letter_places: Arc<Places>,
     /// Places for open questions.
     question_places: Arc<Places>,
+    /// Tasks of users.
+    pub(crate) tasks: BegunTasks,
 }
 
 #[derive(Debug, Default)]
@@ -96,6 +99,7 @@ impl Mailbox {
             aside_places: Arc::new(Places::new(Bounds::ASIDES)),
             letter_places: Arc::new(Places::new(Bounds::LETTERS)),
             question_places: Arc::new(Places::new(Bounds::QUESTIONS)),
+            tasks: BegunTasks::default(),
         }
     }
 

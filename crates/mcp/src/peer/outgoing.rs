@@ -15,6 +15,7 @@ use super::{
     progress::Progress,
     respondent::Respondent,
     session::{SlotKey, UpstreamSession, session_headers},
+    tasks,
     transport::Transport,
     unavailable::Unavailable,
     upstream::Upstream,
@@ -177,6 +178,10 @@ pub(super) async fn within_session<T: Transport>(
         if !edits.is_empty() {
             splice.edit_meta(call.request.object, params, edits);
         }
+        // It means nothing in the client's revision, and would be answered in a form that the client does not know.
+        if let Some(params) = params.filter(|params| params.task.is_some()) {
+            splice.remove_member(params.span, "task");
+        }
     }
     let credentials = to.upstream.credentials(call.caller).await?;
     let mut request = to.upstream.bare_request(Method::POST, splice.finish()?);
@@ -191,7 +196,7 @@ pub(super) async fn within_session<T: Transport>(
     });
     Ok(Outgoing {
         request,
-        bridge: bridge(call, Era::Legacy, Some(id)),
+        bridge: bridge(call, to, Era::Legacy, Some(id)),
         // Only a call whose client wants progress, or can be asked with its answer, pays for it.
         progress: (token.is_some() || can_be_asked).then(|| Progress::of(&session, number, can_be_asked)),
         session: Some(session),
@@ -230,7 +235,7 @@ pub(super) async fn modern(call: &Call<'_>, to: &To<'_>) -> Result<Outgoing, Cal
     modern_headers(request.headers_mut(), method, to.name, &to.mirrored);
     Ok(Outgoing {
         request,
-        bridge: bridge(call, Era::Modern, None),
+        bridge: bridge(call, to, Era::Modern, None),
         session: None,
         progress: None,
     })
@@ -256,7 +261,7 @@ fn rename(splice: &mut Splice<'_>, to: &To<'_>) {
     }
 }
 
-fn bridge(call: &Call<'_>, server_era: Era, server_id: Option<Bytes>) -> Bridge {
+fn bridge(call: &Call<'_>, to: &To<'_>, server_era: Era, server_id: Option<Bytes>) -> Bridge {
     let meta = call
         .request
         .params
@@ -272,5 +277,6 @@ fn bridge(call: &Call<'_>, server_era: Era, server_id: Option<Bytes>) -> Bridge 
             .map(|token| Bytes::copy_from_slice(token.raw.as_bytes())),
         logs: call.logs,
         is_cacheable: call.request.method.value == "resources/read",
+        tasks: tasks::of_call(call, to.upstream, (to.name, server_era)),
     }
 }

@@ -21,6 +21,7 @@ use super::{
     places::Place,
     replies::{KeptUser, Replies, send_soon, send_where_room},
     seals::{Bound, Nonce, SessionId, State},
+    tasks::OfTasks,
 };
 use crate::wire::{
     envelope::{self, Limits, Message, Request},
@@ -29,6 +30,7 @@ use crate::wire::{
     jsonrpc::{self, Refusal},
     question::ClientCapabilities,
     scan::{self, Kind},
+    task_ids::{TaskIds as _, edit_related_of},
     version::Era,
 };
 
@@ -51,6 +53,8 @@ pub(super) struct Questions {
     pub(super) can: ClientCapabilities,
     pub(super) client: Client,
     asked: u32,
+    /// The ids of the tasks of the server.
+    tasks: OfTasks,
 }
 
 /// How the client is asked.
@@ -126,6 +130,7 @@ impl Questions {
         (project, caller): (ProjectId, CallerKey),
         can: ClientCapabilities,
         client: Client,
+        tasks: OfTasks,
     ) -> Self {
         Self {
             way,
@@ -135,6 +140,7 @@ impl Questions {
             can,
             client,
             asked: 0,
+            tasks,
         }
     }
 
@@ -176,7 +182,9 @@ impl Questions {
                 let question = self.mailbox.ask(client.session, self.project, self.caller);
                 let question = question.ok_or_else(too_many)?;
                 let told = with_id(message, request, &question.id)?;
-                client.wait(question, request.id.to_owned(), Arc::clone(&self.way));
+                let told = edit_related_of(&told, &|theirs| self.tasks.known(theirs));
+                let way = (Arc::clone(&self.way), self.tasks.clone());
+                client.wait(question, request.id.to_owned(), way);
                 Ok(Asked::Told(told))
             }
             Client::Stateless(client) => {
@@ -364,7 +372,12 @@ impl HeldQuestion {
 
 impl InSession {
     /// Waits for the answer to a question and passes it to the server.
-    fn wait(&mut self, mut question: OpenQuestion, theirs: RequestId, way: Arc<dyn Replies>) {
+    fn wait(
+        &mut self,
+        mut question: OpenQuestion,
+        theirs: RequestId,
+        (way, tasks): (Arc<dyn Replies>, OfTasks),
+    ) {
         let given_up = CancellationToken::new();
         self.open.push(Open {
             theirs: theirs.clone(),
@@ -390,6 +403,7 @@ impl InSession {
             };
             if let Some((way, theirs)) = unanswered.0.take() {
                 let reply = answered(&answer, &theirs).unwrap_or_else(|| no_answer(&theirs));
+                let reply = edit_related_of(&reply, &|ours| tasks.theirs(ours));
                 way.send(reply).await;
             }
             Over {

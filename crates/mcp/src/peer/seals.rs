@@ -15,6 +15,10 @@ use serde::{Deserialize, Serialize};
 use super::caller::CallerKey;
 use crate::wire::json::json_string;
 
+mod tasks;
+
+pub(crate) use tasks::Task;
+
 /// A state is accepted for this long: people have to find what a server asks for.
 pub(super) const STATE_LIFE: Duration = Duration::from_hours(1);
 /// No id of ours is longer.

@@ -1,6 +1,8 @@
 //! Between a client and a server of whatever eras: what of a server's messages reaches the client, and what is changed
 //! in them on the way.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::{
@@ -13,6 +15,7 @@ use super::{
     question::Question,
     scan::{self, Kind, Span},
     splice::Splice,
+    task_ids::{TaskIds, edit_related_of, edit_response, edit_result, edit_status, tells_status},
     version::Era,
 };
 
@@ -34,7 +37,32 @@ pub(crate) struct Bridge {
     pub logs: Logs,
     /// Whether the result says how long it may be kept (2026-07-28 server/utilities/caching).
     pub is_cacheable: bool,
+    /// The ids of tasks, where the call may begin one or is about one.
+    pub tasks: Option<Tasks>,
 }
+
+/// The ids of tasks in the answer to a call, as the client knows them.
+#[derive(Debug, Clone)]
+pub(crate) struct Tasks {
+    pub ids: Arc<dyn TaskIds>,
+    /// Whether the call is about a task, and not one that may begin one.
+    pub asks_for_task: bool,
+}
+
+impl Tasks {
+    /// A response with the ids that the client knows.
+    pub(crate) fn in_response(&self, message: &Bytes) -> Bytes {
+        edit_response(message, &*self.ids, self.asks_for_task)
+    }
+
+    /// What the server sends before its answer, with the ids that the client knows.
+    fn in_message(&self, message: &Bytes) -> Bytes {
+        edit_related_of(message, &|theirs| self.ids.known(theirs))
+    }
+}
+
+/// The answer of a stateless server that begins a task though its client did not say that it can follow one.
+const FOREIGN_TASK: &str = "The server answers with a task in the form of revision 2026-07-28, which clients with sessions cannot follow. Use a client of that revision that declares the extension `io.modelcontextprotocol/tasks`.";
 
 /// What to do with a message of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +131,7 @@ impl Bridge {
                     }
                 }
                 (_, Some("input_required")) => return Step::InputRequired,
+                (Era::Legacy, Some("task")) => return Step::Last(self.refuse(FOREIGN_TASK)),
                 // Older clients know no such member, and some refuse what they do not know.
                 (Era::Legacy, Some(_)) => {
                     splice.remove_member(result.span, "resultType");
@@ -112,6 +141,9 @@ impl Bridge {
                     }
                 }
                 (Era::Modern, Some(_)) | (Era::Legacy, None) => {}
+            }
+            if let Some(tasks) = &self.tasks {
+                edit_result(&mut splice, data, result.span, &*tasks.ids, tasks.asks_for_task);
             }
         }
         // `null` beside a result or an error: the SDKs refuse a message with both members.
@@ -239,7 +271,15 @@ impl Bridge {
             "notifications/cancelled" => Step::GivenUp,
             // They concern lists and subscriptions of ours with the server, not of this client.
             "notifications/initialized" | "notifications/subscriptions/acknowledged" => Step::Drop,
-            _ => Step::Forward(data.clone()),
+            method if tells_status(method) => {
+                let ids = self.tasks.as_ref().map(|tasks| &*tasks.ids);
+                let told = ids.and_then(|ids| edit_status(data, ids));
+                told.map_or(Step::Drop, Step::Forward)
+            }
+            _ => Step::Forward(match &self.tasks {
+                Some(tasks) => tasks.in_message(data),
+                None => data.clone(),
+            }),
         }
     }
 
