@@ -84,10 +84,12 @@ impl<T: Transport> Endpoint<T> {
         let caller = asking.caller;
         let client = self.respondent(asking);
         let state = self.state_of(asking, &client)?;
+        let task = self.task_of(asking)?;
         let mut call = Call {
             plan: asking.plan,
             headers: asking.headers,
             aim: Aim::of(asking.request)?,
+            task: task.as_ref(),
             message: outgoing::Call {
                 caller,
                 client_era: asking.client.era(),
@@ -130,7 +132,7 @@ impl<T: Transport> Endpoint<T> {
     }
 
     /// What the servers of a request can ask its client.
-    fn respondent<'a>(&'a self, asking: &'a Asking<'_>) -> Respondent<'a> {
+    pub(super) fn respondent<'a>(&'a self, asking: &'a Asking<'_>) -> Respondent<'a> {
         let (can, declared, session) = match asking.client {
             Client::Modern(meta) => {
                 let span = meta.client_capabilities;
@@ -232,7 +234,7 @@ impl<T: Transport> Endpoint<T> {
 
 /// Whether a client takes a stream of events as an answer; it must, and some do not (2025-11-25 basic/transports, "Sending
 /// Messages to the Server").
-fn takes_stream(headers: &HeaderMap) -> bool {
+pub(super) fn takes_stream(headers: &HeaderMap) -> bool {
     headers
         .get_all(ACCEPT)
         .iter()

@@ -25,7 +25,7 @@ pub(super) enum Feature {
 
 impl Feature {
     /// The methods, and the era of one that is not of both.
-    const TABLE: [(&'static str, Option<Era>, Self); 14] = [
+    const TABLE: [(&'static str, Option<Era>, Self); 18] = [
         ("tools/call", None, Self::Call),
         ("tools/list", None, Self::List(ListKind::Tools)),
         ("resources/read", None, Self::Call),
@@ -38,6 +38,10 @@ impl Feature {
             Self::List(ListKind::ResourceTemplates),
         ),
         ("prompts/list", None, Self::List(ListKind::Prompts)),
+        ("tasks/get", None, Self::Call),
+        ("tasks/cancel", None, Self::Call),
+        ("tasks/update", Some(Era::Modern), Self::Call),
+        ("tasks/result", Some(Era::Legacy), Self::Call),
         ("server/discover", Some(Era::Modern), Self::Discover),
         ("subscriptions/listen", Some(Era::Modern), Self::Listen),
         ("ping", Some(Era::Legacy), Self::Ping),
@@ -56,6 +60,9 @@ impl Feature {
 
     /// Whether it takes a place among what runs at once: servers may have to be asked for it.
     pub(super) const fn asks_servers(self) -> bool {
-        matches!(self, Self::List(_) | Self::Call | Self::Subscribe)
+        matches!(
+            self,
+            Self::List(_) | Self::Call | Self::Subscribe
+        )
     }
 }

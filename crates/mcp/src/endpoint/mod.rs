@@ -20,6 +20,7 @@ mod resumable;
 pub(crate) mod service;
 pub mod session;
 mod subscribing;
+mod tasks;
 
 pub use elsewhere::{LATE, Replica, Replicas, Reply};
 pub use in_session::Refused;

@@ -4,6 +4,7 @@ use super::call::CallError;
 use crate::wire::{
     envelope::{Params, Request, Text},
     listing::ListKind,
+    task_ids::asks_for_task,
 };
 
 /// What a request names.
@@ -28,6 +29,7 @@ impl<'a> Aim<'a> {
                 params.and_then(|params| params.uri.as_ref()),
             ),
             "completion/complete" => return Self::of_reference(params),
+            method if asks_for_task(method) => return Self::of_task(params),
             _ => (ListKind::Tools, "params.name", params.and_then(name)),
         };
         text.map(|text| Self { kind, text })
@@ -50,6 +52,16 @@ impl<'a> Aim<'a> {
         };
         text.map(|text| Self { kind, text })
             .ok_or(CallError::NoName(kind, member))
+    }
+
+    /// The task that a request is about. No list has it: its id says which server does.
+    fn of_task(params: Option<&'a Params<'a>>) -> Result<Self, CallError> {
+        let id = params.and_then(|params| params.task_id.as_ref());
+        id.map(|text| Self {
+            kind: ListKind::Tools,
+            text,
+        })
+        .ok_or(CallError::NoTask)
     }
 
     /// The name or URI.

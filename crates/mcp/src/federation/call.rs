@@ -17,11 +17,12 @@ use crate::{
         incoming::Answered,
         outgoing::{self, To},
         peers::Peers,
-        seals::{Nonce, StateError},
+        seals::{Nonce, StateError, Task},
         unavailable::Unavailable,
         upstream::Upstream,
     },
     wire::{
+        extensions::TASKS,
         headers::HeaderMismatch,
         json::json_string,
         jsonrpc::{ErrorCode, Refusal},
@@ -29,6 +30,48 @@ use crate::{
         version::Era,
     },
 };
+
+/// Why a task cannot be asked for, or a tool not be called as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TaskError {
+    /// Its id is not one that the user got here.
+    #[error(
+        "`taskId` was not issued by this gateway to this user, or it was altered. Use the id as the answer that began the task gave it."
+    )]
+    Foreign,
+    /// Its server is not part of the gateway any more.
+    #[error(
+        "The server of this task is no longer part of this gateway, so the task cannot be asked for here."
+    )]
+    ServerGone,
+    /// Its server is of the other era.
+    #[error(
+        "The server of this task speaks a revision of MCP in which tasks have another form than in the one of this client. Use a client of the revision that the task was begun with."
+    )]
+    OtherEra,
+    /// The tool works only as a task, and the client has no way to ask for one.
+    #[error(
+        "The tool works only as a task of revision 2025-11-25, for which clients of later revisions cannot ask."
+    )]
+    OnlyTask,
+    /// The client does not declare that it can follow tasks.
+    #[error("Missing required client capability: declare the extension `io.modelcontextprotocol/tasks`.")]
+    NotDeclared,
+}
+
+impl From<TaskError> for Refusal {
+    fn from(error: TaskError) -> Self {
+        match error {
+            TaskError::NotDeclared => {
+                let required = format!(r#"{{"requiredCapabilities":{{"extensions":{{"{TASKS}":{{}}}}}}}}"#);
+                Self::new(ErrorCode::MISSING_CLIENT_CAPABILITY, error.to_string()).with_data(required)
+            }
+            TaskError::Foreign | TaskError::ServerGone | TaskError::OtherEra | TaskError::OnlyTask => {
+                Self::new(ErrorCode::INVALID_PARAMS, error.to_string())
+            }
+        }
+    }
+}
 
 /// Why a call got no answer of its server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +91,12 @@ pub(crate) enum CallError {
     /// The state it comes with is not accepted.
     #[error(transparent)]
     State(StateError),
+    /// It does not say which task it is about.
+    #[error("params.taskId is missing")]
+    NoTask,
+    /// The task it is about cannot be asked for.
+    #[error(transparent)]
+    Task(#[from] TaskError),
     /// It led to a server, and no further.
     #[error(transparent)]
     Server(#[from] outgoing::CallError),
@@ -117,6 +166,11 @@ impl CallError {
                 format!("Unknown {}: {name}", kind.singular()),
             ),
             Self::Headers(mismatch) => Refusal::from(mismatch),
+            Self::NoTask => Refusal::new(
+                ErrorCode::INVALID_PARAMS,
+                "params.taskId is missing; give the id of a task as the answer that began it gave it.",
+            ),
+            Self::Task(why) => Refusal::from(*why),
             Self::State(why) => Refusal::new(ErrorCode::INVALID_PARAMS, why.to_string()),
             Self::Server(error) => Refusal::from(error),
         }
@@ -131,12 +185,32 @@ pub(crate) struct Call<'a> {
     pub(crate) message: outgoing::Call<'a>,
     /// What it names.
     pub(crate) aim: Aim<'a>,
+    /// The task it is about, where it is about one.
+    pub(crate) task: Option<&'a Task>,
 }
 
 impl Call<'_> {
     fn wants_progress(&self) -> bool {
         let meta = self.message.request.meta();
         meta.is_some_and(|meta| meta.progress_token.is_some())
+    }
+
+    /// Tasks have a form of their own in each era, and one that is begun in one cannot be asked for in the other.
+    fn check_tasks(&self, entry: Option<&Entry>, line: &Line) -> Result<(), TaskError> {
+        let era = match line {
+            Line::Modern => Era::Modern,
+            Line::Legacy(_) => Era::Legacy,
+        };
+        if era == self.message.client_era {
+            return Ok(());
+        }
+        if self.task.is_some() {
+            return Err(TaskError::OtherEra);
+        }
+        match (self.message.client_era, entry) {
+            (Era::Modern, Some(entry)) if entry.is_only_task => Err(TaskError::OnlyTask),
+            _ => Ok(()),
+        }
     }
 
     /// Checks the mirrored parameters of a client that must send them, and derives them afresh for the server.
@@ -160,6 +234,11 @@ impl Call<'_> {
 impl<P: Peers> Federation<P> {
     /// Where a call leads. Its name is looked up here, once; what is found travels with the call.
     pub(crate) async fn find(&self, call: &Call<'_>) -> Result<Resolved, CallError> {
+        if let Some(task) = call.task {
+            return Ok(Resolved::unlisted(
+                call.plan.place_of(task.server).ok_or(TaskError::ServerGone)?,
+            ));
+        }
         if !call.aim.kind.is_named() {
             return self.find_by_uri(call).await;
         }
@@ -232,10 +311,12 @@ impl<P: Peers> Federation<P> {
             let message = &call.message;
             let line = self.peers.line(upstream, message.caller).await?;
             let entry = found.entry();
+            call.check_tasks(entry, &line)?;
+            let unlisted = call.task.map_or(call.aim.name(), |task| &*task.id);
             let to = To {
                 upstream,
                 text: call.aim.text,
-                name: entry.map_or(call.aim.name(), |entry| &*entry.key),
+                name: entry.map_or(unlisted, |entry| &*entry.key),
                 mirrored: call.mirrored(entry)?,
             };
             guard.keep_informed(Arc::clone(server) as _);
@@ -254,6 +335,9 @@ impl<P: Peers> Federation<P> {
                     surely_undone,
                 } => {
                     let why = upstream.not_mcp("it refuses the headers that its own list asks for");
+                    if call.task.is_some() {
+                        return Err(CallError::unanswered(why));
+                    }
                     // Boxed because it is rare and large.
                     let now = Box::pin(self.listed_now(call, server)).await?;
                     let sent_now = now

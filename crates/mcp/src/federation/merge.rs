@@ -43,10 +43,19 @@ pub struct Merged {
     pub selection: Selection,
     /// What was left out, or is offered with a warning.
     pub reports: Vec<NameReport>,
-    /// The entries offered, as they are written.
-    items: Vec<Bytes>,
+    /// The entries offered.
+    items: Vec<Item>,
     /// Where each page begins among the items; never empty.
     pages: Vec<usize>,
+}
+
+/// An entry that is offered.
+#[derive(Debug, Clone)]
+struct Item {
+    /// It as it is written.
+    text: Bytes,
+    /// Whether only clients of the era with sessions can make use of it.
+    is_legacy: bool,
 }
 
 /// Caching hints of a result (modern era).
@@ -89,13 +98,15 @@ impl Merged {
             if !leads_here {
                 continue;
             }
-            let item = renamed(entry, &named.exposed);
-            if filled > 0 && filled + item.len() > page_bytes {
+            let text = renamed(entry, &named.exposed);
+            if filled > 0 && filled + text.len() > page_bytes {
                 pages.push(items.len());
                 filled = 0;
             }
-            filled += item.len() + 1;
-            items.push(item);
+            filled += text.len() + 1;
+            // Stateless clients have no way to ask for a task, so models that are offered such a tool could only fail.
+            let is_legacy = entry.is_only_task;
+            items.push(Item { text, is_legacy });
         }
         Self {
             selection,
@@ -135,8 +146,9 @@ impl Merged {
         }
         let start = self.pages.get(page).copied().unwrap_or(0);
         let end = self.pages.get(page + 1).copied().unwrap_or(self.items.len());
-        let items = &self.items[start..end];
-        let size: usize = items.iter().map(|item| item.len() + 1).sum();
+        let items = self.items[start..end].iter();
+        let items = items.filter(|item| era == Era::Legacy || !item.is_legacy);
+        let size: usize = items.clone().map(|item| item.text.len() + 1).sum();
         let mut out = Vec::with_capacity(size + server_info.len() + 224);
         out.push(b'{');
         if era == Era::Modern {
@@ -149,11 +161,11 @@ impl Merged {
         }
         out.extend_from_slice(json_string(kind.member()).as_bytes());
         out.extend_from_slice(b":[");
-        for (index, item) in items.iter().enumerate() {
+        for (index, item) in items.enumerate() {
             if index > 0 {
                 out.push(b',');
             }
-            out.extend_from_slice(item);
+            out.extend_from_slice(&item.text);
         }
         out.push(b']');
         if page + 1 < self.pages() {

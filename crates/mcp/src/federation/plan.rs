@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use gatewright_domain::id::{GatewayId, ProjectId};
+use gatewright_domain::id::{GatewayId, ProjectId, ServerId};
 
 use super::{
     catalog::bytes_of, choice::Choice, list_memory::Kept, naming::Naming, offered::Offered, server::Server,
@@ -88,6 +88,12 @@ impl Plan {
             servers,
             last: ByKind::default(),
         }
+    }
+
+    /// The place of a server among its own; nothing where it is not one of them.
+    pub(crate) fn place_of(&self, server: ServerId) -> Option<usize> {
+        let is_it = |offered: &Offered| offered.server.upstream.config.id == server;
+        self.servers.iter().position(is_it)
     }
 
     /// Leaves out servers whose lists would make the merged list larger than what is kept of one.

@@ -26,7 +26,7 @@ impl Resolved {
     }
 
     /// A URI that leads to this server, though it does not list it.
-    pub(super) const fn unlisted(server: usize) -> Self {
+    pub(crate) const fn unlisted(server: usize) -> Self {
         Self { server, listed: None }
     }
 

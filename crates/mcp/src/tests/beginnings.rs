@@ -426,28 +426,3 @@ async fn numbers_and_members_of_other_writers_are_understood() {
     let (_, text) = read(world.post(&plan, &ADA, &headers, body).await).await;
     assert!(text.contains(r#""id":7"#) && !text.contains("error"), "{text}");
 }
-
-#[tokio::test]
-async fn a_tool_that_works_only_as_a_task_is_not_offered() {
-    let task = |support: &str| json!({"name": support, "inputSchema": {"type": "object"}, "execution": {"taskSupport": support}});
-    let tools = vec![task("required"), task("optional"), task("forbidden"), tool("t")];
-    let server = FakeServer::new(move |received| Ok(modern_reply(received, &tools, 60_000, "public")));
-    let world = World::new(&[("one", &server)]);
-    let plan = world.plan(IdentityForwarding::None, &[]);
-    let listed = list(&world, &plan).await;
-    let offered = listed["result"]["tools"].as_array().unwrap().iter();
-    let names: Vec<_> = offered.map(|tool| tool["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["optional", "forbidden", "t"]);
-    let config = plan.servers[0].server.upstream.config.clone();
-    let seen = world
-        .endpoint
-        .inspect(config, Duration::from_secs(8))
-        .await
-        .unwrap();
-    assert!(
-        seen.tools.invalid[0]
-            .reason
-            .to_string()
-            .contains("only as a task")
-    );
-}

@@ -130,6 +130,8 @@ pub struct Entry {
     pub input_schema: Option<Span>,
     /// The mirrored parameters of a tool.
     pub param_headers: ParamHeaders,
+    /// Whether it is a tool that works only as a task (2025-11-25 basic/utilities/tasks, "Tool-Level Negotiation").
+    pub is_only_task: bool,
 }
 
 /// An entry that was left out.
@@ -150,9 +152,6 @@ pub enum InvalidReason {
     /// Its header annotations break the rules.
     #[error(transparent)]
     Annotation(#[from] AnnotationError),
-    /// It is a tool that works only as a task (2025-11-25 basic/utilities/tasks), which no client of a gateway can ask for.
-    #[error("the tool works only as a task, which gateways do not support")]
-    OnlyTask,
 }
 
 /// Whether a result may be shared between users (Caching, "Cache Scope Field").
@@ -249,21 +248,16 @@ fn entry(kind: ListKind, result: &Bytes, span: Span) -> Result<Entry, InvalidEnt
     };
     let raw = result.slice(span.start..span.end);
     let names = [kind.key(), "inputSchema", "execution"];
-    let [key, input_schema, execution] = pick(&raw, Span::new(0, raw.len()), names).map_err(|_| no_key())?;
+    let found = pick(&raw, Span::new(0, raw.len()), names).map_err(|_| no_key())?;
+    let [key, input_schema, execution] = found;
     let key_span = key
         .filter(|member| member.kind == Kind::String)
         .ok_or_else(no_key)?
         .value;
     let key: Box<str> = decode_string(key_span.of(&raw)).ok_or_else(no_key)?.into();
-    if kind == ListKind::Tools && execution.is_some_and(|execution| is_only_task(&raw, execution)) {
-        return Err(InvalidEntry {
-            key: Some(key),
-            reason: InvalidReason::OnlyTask,
-        });
-    }
-    let input_schema = input_schema
-        .filter(|_| kind == ListKind::Tools)
-        .map(|member| member.value);
+    let is_tool = kind == ListKind::Tools;
+    let is_only_task = is_tool && execution.is_some_and(|execution| is_only_task(&raw, execution));
+    let input_schema = input_schema.filter(|_| is_tool).map(|member| member.value);
     let param_headers = match input_schema.map(|schema| ParamHeaders::read(schema.of(&raw))) {
         None => ParamHeaders::default(),
         Some(Ok(headers)) => headers,
@@ -280,6 +274,7 @@ fn entry(kind: ListKind, result: &Bytes, span: Span) -> Result<Entry, InvalidEnt
         key_span,
         input_schema,
         param_headers,
+        is_only_task,
     })
 }
 
