@@ -137,6 +137,16 @@ impl World {
         })
     }
 
+    /// A plan of these servers only.
+    pub(crate) fn plan_of_servers(&self, places: &[usize]) -> Plan {
+        let server =
+            |place: &usize| self.usual(IdentityForwarding::None, &self.ids[*place], &self.slugs[*place]);
+        self.endpoint.plan(GatewayConfig {
+            servers: places.iter().map(server).collect(),
+            ..self.gateway_config()
+        })
+    }
+
     fn usual(&self, identity: IdentityForwarding, id: &ServerId, slug: &str) -> UpstreamConfig {
         UpstreamConfig {
             id: *id,

@@ -30,6 +30,7 @@ mod resuming;
 mod signs_of_life;
 mod streams;
 mod subscribing;
+mod tasks;
 
 use gatewright_domain::id::GatewayId;
 use http::{HeaderMap, Response};
