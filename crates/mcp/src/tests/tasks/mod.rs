@@ -21,6 +21,7 @@ use crate::{
 };
 
 mod extension;
+mod sessions;
 
 const ADA: User = User("ada");
 const BOB: User = User("bob");
