@@ -58,10 +58,10 @@ impl<T: Transport> Endpoint<T> {
         let caller = session
             .as_ref()
             .map_or(caller, |session| caller.within(&session.conversation));
-        let declared = self.federation.capabilities(plan, caller).await;
+        let declared = self.federation.capabilities(plan, caller, version).await;
         let mut result = format!(
             r#"{{"protocolVersion":"{version}","capabilities":{},"serverInfo":{}"#,
-            declared.capabilities.to_json(),
+            declared.capabilities.to_json(&declared.extensions),
             plan.server_info
         );
         push_instructions(&mut result, plan);
@@ -74,12 +74,13 @@ impl<T: Transport> Endpoint<T> {
     /// Answers `server/discover`. Its versions are those that -32022 names.
     pub(super) async fn discover(&self, asking: &Asking<'_>) -> Response<Answer<T::Body>> {
         let plan = asking.plan;
-        let declared = self.federation.capabilities(plan, asking.caller).await;
+        let version = ProtocolVersion::LATEST_MODERN;
+        let declared = self.federation.capabilities(plan, asking.caller, version).await;
         let versions = ProtocolVersion::ALL.map(ProtocolVersion::as_str);
         let mut result = format!(
             r#"{{"resultType":"complete","supportedVersions":["{}"],"capabilities":{}"#,
             versions.join(r#"",""#),
-            declared.capabilities.to_json(),
+            declared.capabilities.to_json(&declared.extensions),
         );
         push_instructions(&mut result, plan);
         let ttl_ms = if declared.is_certain {

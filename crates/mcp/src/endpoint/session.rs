@@ -251,11 +251,7 @@ impl Sessions {
             capabilities: sealed.c.get().into(),
             conversation: Conversation {
                 key: sealed.s,
-                declares: if can.is_empty() {
-                    "{}".into()
-                } else {
-                    sealed.c.get().into()
-                },
+                declares: sealed.c.get().into(),
                 is_heard_aside: !can.is_empty(),
             },
             ends_at: Timestamp::from_seconds(sealed.t).plus(LIFE),

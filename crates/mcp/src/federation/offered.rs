@@ -54,8 +54,14 @@ impl Offered {
         }
     }
 
-    /// What the gateway can pass on of what the server declares.
-    pub(super) fn passes(&self, declared: Capabilities) -> Capabilities {
+    /// Whether any of its tools can be offered.
+    pub(super) fn offers_tools(&self) -> bool {
+        !self.tools.is_nothing()
+    }
+
+    /// What the gateway can pass on of what the server declares. One whose tools have apps has resources that are read for
+    /// them, also where no others are offered.
+    pub(super) fn passes(&self, declared: Capabilities, has_apps: bool) -> Capabilities {
         let mut passed = declared;
         // Servers are in use that declare nothing and have tools.
         let lists = [Capability::Tools, Capability::Prompts, Capability::Resources];
@@ -66,9 +72,10 @@ impl Offered {
             passed = passed.without(Capability::Prompts);
         }
         if self.resources.is_nothing() {
-            passed = passed
-                .without(Capability::Resources)
-                .without(Capability::Subscribe);
+            passed = passed.without(Capability::Subscribe);
+            if !(has_apps && self.offers_tools()) {
+                passed = passed.without(Capability::Resources);
+            }
         }
         if self.prompts.is_nothing() && self.resources.is_nothing() {
             passed = passed.without(Capability::Completions);

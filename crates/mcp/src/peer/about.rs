@@ -2,6 +2,7 @@
 
 use super::era::text_member;
 use crate::wire::{
+    extensions::Extensions,
     meta_keys,
     scan::{self, Kind, Span},
 };
@@ -29,6 +30,8 @@ pub struct About {
     pub instructions: String,
     /// Whether it says that what it says here may be shared between users (2026-07-28, `cacheScope`).
     pub(crate) is_public: bool,
+    /// The extensions it declares.
+    pub(crate) extensions: Extensions,
 }
 
 impl About {
@@ -50,6 +53,7 @@ impl About {
             version: text("version"),
             instructions: instructions.trim().chars().take(INSTRUCTIONS_MAX).collect(),
             is_public: text_member(body, result, "cacheScope").as_deref() == Some("public"),
+            extensions: Extensions::of_result(body, result),
         }
     }
 }

@@ -215,7 +215,7 @@ pub(super) async fn modern(call: &Call<'_>, to: &To<'_>) -> Result<Outgoing, Cal
     }
     let declares;
     if call.client_era == Era::Legacy {
-        declares = call.client.declares();
+        declares = call.client.declares_in_request();
         let facts = ClientFacts {
             version: ProtocolVersion::LATEST_MODERN,
             client_info: Some(CLIENT_INFO),

@@ -1,6 +1,6 @@
 //! The client of a call, as far as its server can ask it for something.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 use gatewright_domain::id::{GatewayId, ProjectId};
 
@@ -48,16 +48,9 @@ impl Respondent<'_> {
         })
     }
 
-    /// What servers are told that the client can do, JSON text.
-    pub(super) fn declares(&self) -> Cow<'static, str> {
-        if self.can.is_empty() {
-            return Cow::Borrowed("{}");
-        }
-        Cow::Owned(match self.session {
-            Some(_) => passed_on(self.declared),
-            // Clients that say it in other words share the session.
-            None => self.can.declared(),
-        })
+    /// What a server that keeps no session is told with a request, JSON text: what the client can do.
+    pub(super) fn declares_in_request(&self) -> String {
+        passed_on(self.declared)
     }
 
     /// What a state of its request is bound to.

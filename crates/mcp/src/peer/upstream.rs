@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -48,7 +48,7 @@ const MODERN: u8 = 1;
 const LEGACY: u8 = 2;
 
 /// No set of capabilities has these bits.
-const UNDECLARED: u8 = u8::MAX;
+const UNDECLARED: u16 = u16::MAX;
 
 /// A server and what is known of it.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ pub struct Upstream {
     /// What it called itself when its era was found out or a session began.
     about: ArcSwapOption<About>,
     /// What it declared last that it can do, as bits; [`UNDECLARED`] before it has.
-    declared: AtomicU8,
+    declared: AtomicU16,
     declared_at: AtomicI64,
     /// Until when it counts as one that says nothing to `server/discover`.
     silent_until: AtomicI64,
@@ -130,7 +130,7 @@ impl Upstream {
             over_http_sse: AtomicBool::new(false),
             without_sessions: AtomicBool::new(false),
             about: ArcSwapOption::empty(),
-            declared: AtomicU8::new(UNDECLARED),
+            declared: AtomicU16::new(UNDECLARED),
             declared_at: AtomicI64::new(0),
             silent_until: AtomicI64::new(0),
             probing: Mutex::new(()),

@@ -137,6 +137,16 @@ impl World {
         })
     }
 
+    /// A plan that offers these tools.
+    pub(crate) fn plan_of_tools(&self, tools: Choice) -> Plan {
+        let server = |(id, slug): (&ServerId, &String)| self.usual(IdentityForwarding::None, id, slug);
+        self.endpoint.plan(GatewayConfig {
+            servers: self.ids.iter().zip(&self.slugs).map(server).collect(),
+            tools,
+            ..self.gateway_config()
+        })
+    }
+
     /// A plan of these servers only.
     pub(crate) fn plan_of_servers(&self, places: &[usize]) -> Plan {
         let server =

@@ -2,8 +2,9 @@
 //! Negotiation"), as far as a gateway passes it on.
 
 use super::{
+    extensions::Extensions,
     listing::ListKind,
-    scan::{self, Kind, Span},
+    scan::{self, Kind, Member, Span},
 };
 
 /// Something a server can declare.
@@ -21,6 +22,12 @@ pub enum Capability {
     Subscribe = 16,
     /// `logging`
     Logging = 32,
+    /// `requests.tools.call` of `tasks`: tools can be called as tasks (2025-11-25 basic/utilities/tasks).
+    TaskCalls = 64,
+    /// `list` of `tasks`
+    TaskList = 128,
+    /// `cancel` of `tasks`
+    TaskCancel = 256,
 }
 
 impl Capability {
@@ -42,8 +49,14 @@ impl Capability {
             Self::Completions => "completions",
             Self::Subscribe => "subscribe",
             Self::Logging => "logging",
+            Self::TaskCalls => "requests",
+            Self::TaskList => "list",
+            Self::TaskCancel => "cancel",
         }
     }
+
+    /// The members of `tasks`.
+    const OF_TASKS: [Self; 3] = [Self::TaskList, Self::TaskCancel, Self::TaskCalls];
 
     /// The capability a server declares that has lists of this kind.
     pub const fn of_list(kind: ListKind) -> Self {
@@ -57,10 +70,10 @@ impl Capability {
 
 /// What a server declares, or several together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Capabilities(u8);
+pub struct Capabilities(u16);
 
 impl Capabilities {
-    /// Everything that can be passed on.
+    /// Everything that can be passed on, but for tasks: clients that are told of those call tools in another way.
     pub const EVERYTHING: Self = Self(63);
 
     /// Read from the result of `server/discover` or `initialize` in a message.
@@ -88,12 +101,32 @@ impl Capabilities {
             .zip(found)
             .filter_map(is_declared)
             .chain(subscribe)
-            .collect()
+            .collect::<Self>()
+            .or(Self::of_tasks(body, declared.value))
+    }
+
+    /// What the member `tasks` of a `capabilities` object declares.
+    fn of_tasks(body: &[u8], declared: Span) -> Self {
+        let object = |object: Span, name| {
+            let [member] = scan::pick(body, object, [name]).ok()?;
+            let is_object = |member: &Member| member.kind == Kind::Object;
+            Some(member.filter(is_object)?.value)
+        };
+        let Some(tasks) = object(declared, "tasks") else {
+            return Self::default();
+        };
+        let is_declared = |one: &Capability| match (object(tasks, one.as_str()), one) {
+            (Some(requests), Capability::TaskCalls) => {
+                object(requests, "tools").is_some_and(|tools| object(tools, "call").is_some())
+            }
+            (declared, _) => declared.is_some(),
+        };
+        Capability::OF_TASKS.into_iter().filter(is_declared).collect()
     }
 
     /// Whether this one is among them.
     pub const fn has(self, capability: Capability) -> bool {
-        self.0 & capability as u8 != 0
+        self.0 & capability as u16 != 0
     }
 
     /// All of both.
@@ -105,18 +138,27 @@ impl Capabilities {
     /// The same without this one.
     #[must_use]
     pub const fn without(self, capability: Capability) -> Self {
-        Self(self.0 & !(capability as u8))
+        Self(self.0 & !(capability as u16))
     }
 
-    /// The `capabilities` object that says so, as JSON text. Changes of all lists are announced: the gateway itself can change.
-    pub fn to_json(self) -> String {
+    /// The same without tasks.
+    #[must_use]
+    pub const fn without_tasks(self) -> Self {
+        self.without(Capability::TaskCalls)
+            .without(Capability::TaskList)
+            .without(Capability::TaskCancel)
+    }
+
+    /// The `capabilities` object that says so and declares these extensions, as JSON text. Changes of all lists are announced:
+    /// the gateway itself can change.
+    pub(crate) fn to_json(self, extensions: &Extensions) -> String {
         let declared = Capability::ALL
             .into_iter()
             .filter(|capability| self.has(*capability));
-        let members: Vec<_> = declared
+        let mut members: Vec<_> = declared
             .map(|one| {
                 let details = match one {
-                    Capability::Completions | Capability::Subscribe | Capability::Logging => "",
+                    Capability::Completions | Capability::Logging => "",
                     Capability::Resources if self.has(Capability::Subscribe) => {
                         r#""listChanged":true,"subscribe":true"#
                     }
@@ -125,23 +167,44 @@ impl Capabilities {
                 format!(r#""{}":{{{details}}}"#, one.as_str())
             })
             .collect();
+        members.extend(self.tasks());
+        if !extensions.is_empty() {
+            members.push(format!(r#""extensions":{}"#, extensions.to_json()));
+        }
         format!("{{{}}}", members.join(","))
     }
 
+    /// The member `tasks` that says what of it is here; nothing where tools cannot be called as tasks.
+    fn tasks(self) -> Option<String> {
+        self.has(Capability::TaskCalls).then(|| {
+            let declared = Capability::OF_TASKS.into_iter().filter(|one| self.has(*one));
+            let members: Vec<_> = declared
+                .map(|one| {
+                    let details = match one {
+                        Capability::TaskCalls => r#""tools":{"call":{}}"#,
+                        _ => "",
+                    };
+                    format!(r#""{}":{{{details}}}"#, one.as_str())
+                })
+                .collect();
+            format!(r#""tasks":{{{}}}"#, members.join(","))
+        })
+    }
+
     /// As a number, to be kept in an atomic.
-    pub(crate) const fn bits(self) -> u8 {
+    pub(crate) const fn bits(self) -> u16 {
         self.0
     }
 
     /// What [`Self::bits`] stands for.
-    pub(crate) const fn from_bits(bits: u8) -> Self {
+    pub(crate) const fn from_bits(bits: u16) -> Self {
         Self(bits)
     }
 }
 
 impl FromIterator<Capability> for Capabilities {
     fn from_iter<I: IntoIterator<Item = Capability>>(capabilities: I) -> Self {
-        Self(capabilities.into_iter().fold(0, |bits, one| bits | one as u8))
+        Self(capabilities.into_iter().fold(0, |bits, one| bits | one as u16))
     }
 }
 
@@ -150,7 +213,9 @@ mod tests {
     use super::*;
 
     fn read(result: &str) -> String {
-        Capabilities::read(result.as_bytes(), Span::new(0, result.len())).to_json()
+        let object = Span::new(0, result.len());
+        let extensions = Extensions::of_result(result.as_bytes(), object);
+        Capabilities::read(result.as_bytes(), object).to_json(&extensions)
     }
 
     #[test]
@@ -169,6 +234,15 @@ mod tests {
                 r#"{"tools":{"listChanged":true},"completions":{},"logging":{}}"#,
             ),
             (r#"{"capabilities":{"tools":null,"prompts":false}}"#, "{}"),
+            (
+                r#"{"capabilities":{"tasks":{"requests":{"tools":{"call":{}}},"cancel":{},"x":{}},"extensions":{"a/b":{}}}}"#,
+                r#"{"tasks":{"cancel":{},"requests":{"tools":{"call":{}}}},"extensions":{"a/b":{}}}"#,
+            ),
+            // What can be asked of no task is not declared.
+            (
+                r#"{"capabilities":{"tasks":{"list":{},"requests":{"tools":{}}}}}"#,
+                "{}",
+            ),
             (r#"{"capabilities":[]}"#, "{}"),
             ("{}", "{}"),
         ] {

@@ -3,6 +3,7 @@
 
 use super::{
     envelope::Request,
+    extensions::{Extensions, TASKS},
     jsonrpc::{ErrorCode, Refusal},
     scan::{self, Kind, Span},
 };
@@ -86,6 +87,8 @@ const URL: u8 = 2;
 const SAMPLING: u8 = 4;
 const TOOLS: u8 = 8;
 const ROOTS: u8 = 16;
+/// Bytes of extensions of a client that are passed on; they travel in the id of its session.
+const EXTENSIONS_MAX: usize = 512;
 /// The members of a client's capabilities that are passed on to servers.
 const PASSED_ON: [&str; 3] = ["elicitation", "sampling", "roots"];
 
@@ -166,10 +169,14 @@ impl ClientCapabilities {
     }
 }
 
-/// Of a client's capabilities, JSON text of an object, what is passed on to servers, as the client wrote it.
+/// Of a client's capabilities, JSON text of an object, what is passed on to servers, as the client wrote it: with extensions
+/// unless they say much, and without tasks, whose form is that of stateless clients.
 pub(crate) fn passed_on(capabilities: &[u8]) -> String {
     let object = Span::new(0, capabilities.len());
     let found = scan::pick(capabilities, object, PASSED_ON).unwrap_or_default();
+    let extensions = Extensions::of_capabilities(capabilities, object).without(TASKS);
+    let extensions = (!extensions.is_empty()).then(|| format!("\"extensions\":{}", extensions.to_json()));
+    let extensions = extensions.filter(|member| member.len() <= EXTENSIONS_MAX);
     let members: Vec<String> = PASSED_ON
         .iter()
         .zip(found)
@@ -178,6 +185,7 @@ pub(crate) fn passed_on(capabilities: &[u8]) -> String {
             let text = std::str::from_utf8(member.value.of(capabilities)).ok()?;
             Some(format!("\"{name}\":{text}"))
         })
+        .chain(extensions)
         .collect();
     format!("{{{}}}", members.join(","))
 }
@@ -268,6 +276,10 @@ mod tests {
                 r#"{"elicitation":{"form":{},"url":{}}}"#,
             ),
             (r#"{"elicitation":1,"extensions":{}}"#, "{}"),
+            (
+                r#"{"extensions":{"io.modelcontextprotocol/ui":{"mimeTypes":["a"]},"io.modelcontextprotocol/tasks":{}},"roots":{}}"#,
+                r#"{"roots":{},"extensions":{"io.modelcontextprotocol/ui":{"mimeTypes":["a"]}}}"#,
+            ),
             ("{}", "{}"),
         ] {
             assert_eq!(passed_on(capabilities.as_bytes()), passed);

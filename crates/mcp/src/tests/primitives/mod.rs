@@ -2,6 +2,7 @@
 
 mod capabilities;
 mod completions;
+mod extensions;
 mod prompts;
 mod resources;
 mod selection;
