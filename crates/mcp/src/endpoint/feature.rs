@@ -19,13 +19,15 @@ pub(super) enum Feature {
     Subscribe,
     /// Not being told any longer.
     Unsubscribe,
+    /// Tasks of its user at all servers.
+    TaskList,
     /// A request that names something of one server, which answers it.
     Call,
 }
 
 impl Feature {
     /// The methods, and the era of one that is not of both.
-    const TABLE: [(&'static str, Option<Era>, Self); 18] = [
+    const TABLE: [(&'static str, Option<Era>, Self); 19] = [
         ("tools/call", None, Self::Call),
         ("tools/list", None, Self::List(ListKind::Tools)),
         ("resources/read", None, Self::Call),
@@ -42,6 +44,7 @@ impl Feature {
         ("tasks/cancel", None, Self::Call),
         ("tasks/update", Some(Era::Modern), Self::Call),
         ("tasks/result", Some(Era::Legacy), Self::Call),
+        ("tasks/list", Some(Era::Legacy), Self::TaskList),
         ("server/discover", Some(Era::Modern), Self::Discover),
         ("subscriptions/listen", Some(Era::Modern), Self::Listen),
         ("ping", Some(Era::Legacy), Self::Ping),
@@ -62,7 +65,7 @@ impl Feature {
     pub(super) const fn asks_servers(self) -> bool {
         matches!(
             self,
-            Self::List(_) | Self::Call | Self::Subscribe
+            Self::List(_) | Self::TaskList | Self::Call | Self::Subscribe
         )
     }
 }

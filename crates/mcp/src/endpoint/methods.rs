@@ -200,6 +200,8 @@ impl<T: Transport> Endpoint<T> {
             Feature::Ping => reply::result(request.id.raw, Bytes::from_static(b"{}")),
             Feature::List(kind) => self.list(asking, kind, reached).await,
             Feature::Call => self.relay(asking, reached).await,
+            // Boxed because it is rare and large.
+            Feature::TaskList => Box::pin(self.list_tasks(asking)).await,
             Feature::Listen => self.subscribe(asking).await,
             Feature::SetLevel => Self::set_level(asking),
             Feature::Subscribe => self.subscribe_to_resource(asking, reached).await,

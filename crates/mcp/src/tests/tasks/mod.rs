@@ -21,6 +21,7 @@ use crate::{
 };
 
 mod extension;
+mod listing;
 mod sessions;
 
 const ADA: User = User("ada");
