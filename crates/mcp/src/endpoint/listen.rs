@@ -20,6 +20,7 @@ use crate::{
     federation::{
         news::{ANNOUNCED, News},
         plan::Plan,
+        task_news::TaskNews,
     },
     peer::{announced, client_streams::ClientStream},
     wire::{json::json_string, jsonrpc, listing::ListKind, meta_keys::SUBSCRIPTION_ID, sse},
@@ -46,6 +47,8 @@ pub(super) enum Words {
         asked: [bool; ANNOUNCED.len()],
         /// The resources whose changes are told.
         resources: Vec<Arc<str>>,
+        /// The tasks whose states are told, by the ids that the client sent.
+        tasks: Vec<String>,
     },
 }
 
@@ -86,7 +89,13 @@ impl Words {
 
     /// The first message.
     fn begun(&self) -> Option<Bytes> {
-        let Self::Subscription { id, asked, resources } = self else {
+        let Self::Subscription {
+            id,
+            asked,
+            resources,
+            tasks,
+        } = self
+        else {
             return None;
         };
         let names = ["toolsListChanged", "promptsListChanged", "resourcesListChanged"];
@@ -95,6 +104,10 @@ impl Words {
         if !resources.is_empty() {
             let uris: Vec<_> = resources.iter().map(|uri| json_string(uri)).collect();
             honored.push(format!(r#""resourceSubscriptions":[{}]"#, uris.join(",")));
+        }
+        if !tasks.is_empty() {
+            let ids: Vec<_> = tasks.iter().map(|id| json_string(id)).collect();
+            honored.push(format!(r#""taskIds":[{}]"#, ids.join(",")));
         }
         let params = format!(
             r#"{{{},"notifications":{{{}}}}}"#,
@@ -135,6 +148,8 @@ pub(super) struct Listening {
     words: Words,
     /// What servers ask the client outside of the stream of a call.
     asked: Option<ClientStream>,
+    /// What servers tell of tasks.
+    tasks: Option<TaskNews>,
     ready: VecDeque<Bytes>,
     // Boxed because a timer must not move once it runs.
     timer: Pin<Box<Sleep>>,
@@ -175,6 +190,7 @@ impl Listening {
             settling: None,
             words,
             asked: None,
+            tasks: None,
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             looks: 0,
             has_looked: false,
@@ -185,6 +201,11 @@ impl Listening {
     /// The same, and the client is asked on it what servers ask.
     pub(super) fn with_questions(self, asked: Option<ClientStream>) -> Self {
         Self { asked, ..self }
+    }
+
+    /// The same, and the client is told on it of tasks.
+    pub(super) fn with_tasks(self, tasks: Option<TaskNews>) -> Self {
+        Self { tasks, ..self }
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
@@ -201,6 +222,12 @@ impl Listening {
             }
             if let Some(asked) = &mut self.asked
                 && let Poll::Ready(message) = asked.poll(cx)
+            {
+                self.ready.push_back(sse::encode_message(&message));
+                continue;
+            }
+            if let Some(tasks) = &mut self.tasks
+                && let Poll::Ready(message) = tasks.poll(cx)
             {
                 self.ready.push_back(sse::encode_message(&message));
                 continue;
@@ -227,6 +254,9 @@ impl Listening {
             let is_another = !self.news.is_of(&plan);
             if is_another {
                 self.news.client().unwatch_all();
+                if let Some(tasks) = &mut self.tasks {
+                    tasks.keep_to(&plan);
+                }
                 self.news = self.listener.news(&plan).with_all_changed();
             }
             let is_first = !std::mem::replace(&mut self.has_looked, true);

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     federation::{
+        call::TaskError,
         news::{ANNOUNCED, News},
         plan::Plan,
         servers::Federation,
@@ -26,14 +27,18 @@ use crate::{
     peer::{
         caller::{Caller, CallerKey, Conversation, Identify, RuleClass, Runs},
         net::Net,
+        tasks::declares_tasks,
         transport::Transport,
     },
     wire::{
         jsonrpc::{ErrorCode, Refusal},
-        scan::{self, Kind},
+        scan::{self, Kind, Member},
         version::Era,
     },
 };
+
+/// Tasks of which a client is told on one stream.
+const TASKS_MAX: usize = 64;
 
 /// Who listens, for as long as a stream lasts.
 pub(super) trait Listener: Send + Sync {
@@ -86,6 +91,8 @@ struct Filter {
     lists: [bool; ANNOUNCED.len()],
     /// Which resources.
     resources: Vec<Box<str>>,
+    /// Which tasks.
+    tasks: Vec<Box<str>>,
 }
 
 impl<T: Transport> Endpoint<T> {
@@ -141,6 +148,8 @@ impl<T: Transport> Endpoint<T> {
             // Boxed because it is rare and large.
             Box::pin(self.federation.subscribe_in_time(plan, caller, &client)).await;
         }
+        let id = Bytes::copy_from_slice(request.id.raw.as_bytes());
+        let tasks = self.told_tasks(asking, &filter.tasks, &id).await;
         let plan_now = (lasting.plan_now)();
         let plan_now = Box::new(move || {
             // Held for as long as the stream lasts.
@@ -148,12 +157,16 @@ impl<T: Transport> Endpoint<T> {
             plan_now()
         });
         let words = Words::Subscription {
-            id: Bytes::copy_from_slice(request.id.raw.as_bytes()),
+            id,
             asked: filter.lists,
             resources: client.watched(),
+            tasks: tasks
+                .as_ref()
+                .map(|tasks| tasks.agreed.clone())
+                .unwrap_or_default(),
         };
         let shutdown = lasting.shutdown.clone();
-        let listening = Listening::new(shutdown, news, plan_now, listener, words);
+        let listening = Listening::new(shutdown, news, plan_now, listener, words).with_tasks(tasks);
         reply::events(Answer::listening(Box::new(listening)))
     }
 
@@ -236,30 +249,50 @@ fn asked(asking: &Asking<'_>) -> Result<Filter, Refusal> {
     let names = ["toolsListChanged", "promptsListChanged", "resourcesListChanged"];
     let lists = scan::pick(body, filter, names).map_err(|_| missing())?;
     let [resources] = scan::pick(body, filter, ["resourceSubscriptions"]).map_err(|_| missing())?;
-    let not_uris = || {
-        let message = "params.notifications.resourceSubscriptions must be a list of URIs.";
-        malformed(message.to_owned())
-    };
-    let resources = match resources.filter(|resources| resources.kind != Kind::Null) {
-        None => Vec::new(),
-        Some(resources) if resources.kind == Kind::Array => {
-            let elements = scan::elements(body, resources.value).unwrap_or_default();
-            if elements.len() > RESOURCES_MAX {
-                return Err(malformed(format!(
-                    "params.notifications.resourceSubscriptions lists {} resources; at most {RESOURCES_MAX} are told of on one stream.",
-                    elements.len()
-                )));
-            }
-            let uris = elements.into_iter().map(|(span, _)| {
-                let uri = scan::decode_string(span.of(body));
-                uri.map(|uri| Box::from(&*uri)).ok_or_else(not_uris)
-            });
-            uris.collect::<Result<_, _>>()?
-        }
-        Some(_) => return Err(not_uris()),
-    };
+    let resources = texts(
+        body,
+        resources,
+        ("resourceSubscriptions", "resources", "URIs", RESOURCES_MAX),
+    )?;
+    let [tasks] = scan::pick(body, filter, ["taskIds"]).map_err(|_| missing())?;
+    let tasks = texts(body, tasks, ("taskIds", "tasks", "ids of tasks", TASKS_MAX))?;
+    if let Client::Modern(meta) = asking.client
+        && !tasks.is_empty()
+        && !declares_tasks(meta.client_capabilities.of(body))
+    {
+        return Err(TaskError::NotDeclared.into());
+    }
     Ok(Filter {
         lists: lists.map(|member| member.is_some_and(|member| member.value.of(body) == b"true")),
         resources,
+        tasks,
     })
+}
+
+/// The texts of a list in the filter of a subscription, which are `words` that name `things`; there are `most` of them at most.
+fn texts(
+    body: &[u8],
+    list: Option<Member>,
+    (name, things, words, most): (&str, &str, &str, usize),
+) -> Result<Vec<Box<str>>, Refusal> {
+    let malformed = |message: String| Refusal::new(ErrorCode::INVALID_PARAMS, message);
+    let not_texts = || malformed(format!("params.notifications.{name} must be a list of {words}."));
+    let Some(list) = list.filter(|list| list.kind != Kind::Null) else {
+        return Ok(Vec::new());
+    };
+    if list.kind != Kind::Array {
+        return Err(not_texts());
+    }
+    let elements = scan::elements(body, list.value).unwrap_or_default();
+    if elements.len() > most {
+        return Err(malformed(format!(
+            "params.notifications.{name} lists {} {things}; at most {most} are told of on one stream.",
+            elements.len()
+        )));
+    }
+    let texts = elements.into_iter().map(|(span, _)| {
+        let text = scan::decode_string(span.of(body));
+        text.map(|text| Box::from(&*text)).ok_or_else(not_texts)
+    });
+    texts.collect()
 }

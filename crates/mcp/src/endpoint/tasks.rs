@@ -18,6 +18,7 @@ use crate::{
         call::{Call, CallError, TaskError},
         offered::Offered,
         resolved::Resolved,
+        task_news::TaskNews,
     },
     peer::{
         call_guard::CallGuard,
@@ -62,6 +63,28 @@ impl<T: Transport> Endpoint<T> {
         let (gateway, caller) = (asking.plan.gateway_id, asking.caller.key);
         let task = self.mailbox.task_of(gateway, caller, &id.value);
         Ok(Some(task.ok_or(TaskError::Foreign)?))
+    }
+
+    /// What servers tell of tasks that a subscription names. One that its client cannot have got here is left out of what the
+    /// client is told that it is told of.
+    pub(super) async fn told_tasks(
+        &self,
+        asking: &Asking<'_>,
+        ids: &[Box<str>],
+        subscription: &Bytes,
+    ) -> Option<TaskNews> {
+        let (plan, caller) = (asking.plan, asking.caller);
+        let opened = ids.iter().filter_map(|id| {
+            let task = self.mailbox.task_of(plan.gateway_id, caller.key, id)?;
+            Some((task, String::from(&**id)))
+        });
+        let tasks: Vec<_> = opened.collect();
+        if tasks.is_empty() {
+            return None;
+        }
+        // Boxed because it is rare and large.
+        let telling = self.federation.tell_of_tasks(plan, caller, tasks, subscription);
+        Some(Box::pin(telling).await)
     }
 
     /// Answers `tasks/list`: the tasks that this user began here, or has asked for. What else a server lists may be another

@@ -28,6 +28,7 @@ pub mod selection;
 mod server;
 pub(crate) mod servers;
 pub(crate) mod subscribed;
+pub(crate) mod task_news;
 mod under_way;
 pub(crate) mod updates;
 mod view;

@@ -68,10 +68,21 @@ pub(super) async fn modern_request(
     method: &str,
     members: &str,
 ) -> Result<Request<Bytes>, Unavailable> {
+    modern_request_of(upstream, caller, method, members, "{}").await
+}
+
+/// The same, which claims these capabilities, JSON text of an object.
+pub(super) async fn modern_request_of(
+    upstream: &Upstream,
+    caller: Caller<'_>,
+    method: &str,
+    members: &str,
+    client_capabilities: &str,
+) -> Result<Request<Bytes>, Unavailable> {
     let meta = meta::modern_meta(&ClientFacts {
         version: ProtocolVersion::LATEST_MODERN,
         client_info: Some(CLIENT_INFO),
-        client_capabilities: "{}",
+        client_capabilities,
         log_level: None,
     });
     let comma = if members.is_empty() { "" } else { "," };

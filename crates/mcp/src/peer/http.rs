@@ -22,6 +22,7 @@ use super::{
     replies::{InSession, KeptUser, Replies},
     seals::Nonce,
     session::{SlotKey, session_headers},
+    told_tasks::WantedTasks,
     transport::Transport,
     unavailable::Unavailable,
     upstream::Upstream,
@@ -118,6 +119,16 @@ impl<T: Transport> Peers for Net<T> {
         ear: Ear<'_>,
     ) -> Result<Listened, Unavailable> {
         self.hear(upstream, caller, ear).await
+    }
+
+    fn tell_of_tasks(
+        self: &Arc<Self>,
+        upstream: Arc<Upstream>,
+        caller: Caller<'_>,
+        wanted: WantedTasks,
+    ) -> impl Future<Output = ()> + Send + use<T> {
+        let (net, user) = (Arc::clone(self), KeptUser::of(caller));
+        async move { net.hear_of_tasks(&upstream, &user, wanted).await }
     }
 
     async fn subscribe(

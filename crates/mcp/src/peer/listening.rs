@@ -245,7 +245,7 @@ async fn adjusted<B>(adjusting: &mut Option<Adjusting<'_, B>>) -> Option<Heard<B
 }
 
 /// The next bytes of a stream, unless it ends or nothing comes for too long.
-async fn next_data<B>(body: &mut B) -> Option<Bytes>
+pub(super) async fn next_data<B>(body: &mut B) -> Option<Bytes>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {

@@ -46,6 +46,7 @@ pub(crate) mod session;
 mod states;
 mod subscribing;
 pub(crate) mod tasks;
+pub(crate) mod told_tasks;
 pub mod transport;
 pub(crate) mod unavailable;
 pub(crate) mod upstream;

@@ -18,6 +18,7 @@ use super::{
     outgoing::{Call, CallError, To},
     seals::Nonce,
     session::SlotKey,
+    told_tasks::WantedTasks,
     unavailable::Unavailable,
     upstream::Upstream,
     witness::Said,
@@ -91,6 +92,15 @@ pub(crate) trait Peers: Send + Sync + Sized + 'static {
         caller: Caller<'_>,
         ear: Ear<'_>,
     ) -> impl Future<Output = Result<Listened, Unavailable>> + Send;
+
+    /// Tells a client of tasks of a stateless server, until the user may not go on, no one reads it any more, or the server
+    /// turns out to tell of none.
+    fn tell_of_tasks(
+        self: &Arc<Self>,
+        upstream: Arc<Upstream>,
+        caller: Caller<'_>,
+        wanted: WantedTasks,
+    ) -> impl Future<Output = ()> + Send + use<Self>;
 
     /// Asks for the changes of a resource, where that is a request of its own.
     fn subscribe(

@@ -23,6 +23,7 @@ use crate::{
 mod extension;
 mod listing;
 mod sessions;
+mod telling;
 
 const ADA: User = User("ada");
 const BOB: User = User("bob");
