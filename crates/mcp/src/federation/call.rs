@@ -312,6 +312,9 @@ impl<P: Peers> Federation<P> {
             let line = self.peers.line(upstream, message.caller).await?;
             let entry = found.entry();
             call.check_tasks(entry, &line)?;
+            if call.aim.kind == ListKind::Tools {
+                self.note_page(call.plan, message.caller, server, entry);
+            }
             let unlisted = call.task.map_or(call.aim.name(), |task| &*task.id);
             let to = To {
                 upstream,

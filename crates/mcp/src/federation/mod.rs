@@ -20,6 +20,7 @@ pub mod merge;
 pub mod naming;
 pub(crate) mod news;
 pub(crate) mod offered;
+mod pages;
 pub(crate) mod plan;
 pub(crate) mod resolved;
 mod resources;

@@ -35,6 +35,11 @@ impl Resolved {
         &servers[self.server].server
     }
 
+    /// The place of the server among those of the plan.
+    pub(super) const fn place(&self) -> usize {
+        self.server
+    }
+
     /// As its server lists it, where it does.
     pub(super) fn entry(&self) -> Option<&Entry> {
         let (view, entry) = self.listed.as_ref()?;

@@ -222,6 +222,11 @@ impl View {
         self.lists.get(server)?.as_ref()?.entries.get(entry)
     }
 
+    /// What a server lists, offered or not; nothing where that is not known.
+    pub(super) fn entries_of(&self, server: usize) -> Option<&[Entry]> {
+        Some(&self.lists.get(server)?.as_ref()?.entries)
+    }
+
     /// Whether a server lists this name or URI, offered or not; nothing where its list is not known, or not all of it.
     pub(super) fn lists(&self, server: usize, key: &str) -> Option<bool> {
         let list = self.lists.get(server)?.as_ref()?;

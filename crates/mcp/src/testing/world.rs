@@ -137,6 +137,18 @@ impl World {
         })
     }
 
+    /// A plan that offers these tools, prompts and resources.
+    pub(crate) fn plan_of_all(&self, tools: &[(usize, &str)], prompts: Choice, resources: Choice) -> Plan {
+        let server = |(id, slug): (&ServerId, &String)| self.usual(IdentityForwarding::None, id, slug);
+        self.endpoint.plan(GatewayConfig {
+            servers: self.ids.iter().zip(&self.slugs).map(server).collect(),
+            tools: self.choice(tools),
+            prompts,
+            resources,
+            ..self.gateway_config()
+        })
+    }
+
     /// A plan that offers these tools.
     pub(crate) fn plan_of_tools(&self, tools: Choice) -> Plan {
         let server = |(id, slug): (&ServerId, &String)| self.usual(IdentityForwarding::None, id, slug);

@@ -132,6 +132,8 @@ pub struct Entry {
     pub param_headers: ParamHeaders,
     /// Whether it is a tool that works only as a task (2025-11-25 basic/utilities/tasks, "Tool-Level Negotiation").
     pub is_only_task: bool,
+    /// The page that a tool brings with it (MCP Apps), where its URI is one of pages.
+    pub ui: Option<Box<str>>,
 }
 
 /// An entry that was left out.
@@ -247,9 +249,9 @@ fn entry(kind: ListKind, result: &Bytes, span: Span) -> Result<Entry, InvalidEnt
         reason: InvalidReason::Key(kind.key()),
     };
     let raw = result.slice(span.start..span.end);
-    let names = [kind.key(), "inputSchema", "execution"];
+    let names = [kind.key(), "inputSchema", "execution", "_meta"];
     let found = pick(&raw, Span::new(0, raw.len()), names).map_err(|_| no_key())?;
-    let [key, input_schema, execution] = found;
+    let [key, input_schema, execution, meta] = found;
     let key_span = key
         .filter(|member| member.kind == Kind::String)
         .ok_or_else(no_key)?
@@ -257,6 +259,7 @@ fn entry(kind: ListKind, result: &Bytes, span: Span) -> Result<Entry, InvalidEnt
     let key: Box<str> = decode_string(key_span.of(&raw)).ok_or_else(no_key)?.into();
     let is_tool = kind == ListKind::Tools;
     let is_only_task = is_tool && execution.is_some_and(|execution| is_only_task(&raw, execution));
+    let ui = meta.filter(|_| is_tool).and_then(|meta| page_of(&raw, meta));
     let input_schema = input_schema.filter(|_| is_tool).map(|member| member.value);
     let param_headers = match input_schema.map(|schema| ParamHeaders::read(schema.of(&raw))) {
         None => ParamHeaders::default(),
@@ -275,7 +278,26 @@ fn entry(kind: ListKind, result: &Bytes, span: Span) -> Result<Entry, InvalidEnt
         input_schema,
         param_headers,
         is_only_task,
+        ui,
     })
+}
+
+/// The page that a tool says it brings with it: `_meta.ui.resourceUri`, or `_meta["ui/resourceUri"]` as it was written before
+/// (MCP Apps, "Resource Discovery").
+fn page_of(raw: &[u8], meta: Member) -> Option<Box<str>> {
+    let object = |member: &Member| member.kind == Kind::Object;
+    let [ui, flat] = pick(raw, Some(meta).filter(object)?.value, ["ui", "ui/resourceUri"]).ok()?;
+    let nested = ui.filter(object).and_then(|ui| {
+        let [uri] = pick(raw, ui.value, ["resourceUri"]).ok()?;
+        uri
+    });
+    let uri = decode_string(nested.or(flat)?.value.of(raw))?;
+    is_page(&uri).then(|| uri.into())
+}
+
+/// Whether a URI is one of pages that tools bring with them (MCP Apps).
+pub(crate) fn is_page(uri: &str) -> bool {
+    uri.starts_with("ui://")
 }
 
 /// Whether `execution` says that the tool must be called as a task.

@@ -1,5 +1,6 @@
 //! Prompts, resources, resource templates and completion.
 
+mod apps;
 mod capabilities;
 mod completions;
 mod extensions;
