@@ -26,7 +26,8 @@ suite asks
 another check fails, and also if a listed one passes: the list only becomes shorter, and the command shortens it.
 
 A scenario is counted by its checks. \`3 of 4\` means that one check which passes directly does not pass through the gateway; – means that no check has
-a meaning there, or none passes directly. The scenarios \`tasks-…\` are of an extension that the SDK does not implement.
+a meaning there, or none passes directly. The scenarios \`tasks-…\` are of an extension that the SDK does not implement:
+\`e2e/tasks.test.mjs\` runs them against a server of its own, directly and through a gateway.
 `;
 
 const table = (head, rows) => [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
