@@ -141,9 +141,9 @@ fn each_failed_check_is_its_own_finding(
 }
 
 #[rstest]
-#[case("https://idp.example.com/", "type https://idp.example.com")]
-#[case("https://idp.example.com/x", "type https://idp.example.com")]
-fn a_wrong_issuer_says_what_to_type(#[case] issuer: &str, #[case] hint: &str) {
+#[case("https://idp.example.com/", "enter https://idp.example.com")]
+#[case("https://idp.example.com/x", "enter https://idp.example.com")]
+fn a_wrong_issuer_says_what_to_enter(#[case] issuer: &str, #[case] hint: &str) {
     let results = results(issuer, &json!({}), &["openid"], "sub");
     let invalid = into_result(&results).unwrap_err();
     assert!(invalid.violations()[0].detail.ends_with(hint), "{invalid}");
