@@ -24,7 +24,7 @@ use crate::{
     Admin,
     service::{
         Version,
-        projects::{self as service, NewProject, ProjectPatch},
+        projects::{self as service, Deletion, NewProject, ProjectPatch},
     },
 };
 
@@ -144,6 +144,22 @@ pub(crate) struct ProjectContents {
     members: i64,
 }
 
+impl From<Deletion> for ProjectContents {
+    fn from(Deletion { contents, grants }: Deletion) -> Self {
+        Self {
+            gateways: contents.gateways,
+            user_sources: contents.user_sources,
+            servers: contents.servers,
+            secrets: contents.secrets,
+            users: contents.users,
+            live_grants: grants.live,
+            sleeping_grants: grants.asleep,
+            api_keys: contents.api_keys,
+            members: contents.members,
+        }
+    }
+}
+
 /// How to delete.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -179,19 +195,7 @@ pub(super) async fn delete_project(
 ) -> Result<Response, Problem> {
     if query.dry_run == Some(true) {
         let found = service::deletion(&app, &authority, project).await?;
-        let there = found.contents;
-        let contents = ProjectContents {
-            gateways: there.gateways,
-            user_sources: there.user_sources,
-            servers: there.servers,
-            secrets: there.secrets,
-            users: there.users,
-            live_grants: found.grants.live,
-            sleeping_grants: found.grants.asleep,
-            api_keys: there.api_keys,
-            members: there.members,
-        };
-        return Ok(Json(contents).into_response());
+        return Ok(Json(ProjectContents::from(found)).into_response());
     }
     let confirm_name = query.confirm_name.unwrap_or_default();
     service::delete(&app, &authority, project, &confirm_name, &if_match).await?;

@@ -227,9 +227,7 @@ async fn a_server_that_is_down_says_so_and_its_tools_stay_chosen() {
         .map(|(name, value)| (*name, value.as_str()))
         .collect();
     let page = ada.post(&edit, &filled(&fields)).await.expect(200);
-    assert!(
-        page.has("Your choices are kept.") && page.has(&format!("value=\"{} lost\" checked", dead.id))
-    );
+    assert!(page.has("Your choices are kept.") && page.has(&format!("value=\"{} lost\" checked", dead.id)));
     let look = format!("{} 0", alive.id);
     let fields = base(&[("kept", &kept[0]), ("kept", &kept[1]), ("look", &look)]);
     let fields: Vec<_> = fields
