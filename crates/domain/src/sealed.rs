@@ -198,7 +198,7 @@ impl Keyring {
     }
 
     /// Seals bytes like [`Keyring::seal`], and the same bytes always to the same text while the sealing key is the same. For
-    /// identifiers that their holders compare; whoever sees two such texts learns whether they stand for the same. The nonce
+    /// identifiers that their holders compare; anyone who sees two such texts learns whether they stand for the same. The nonce
     /// is an HMAC of context and bytes under a subkey of its own, as synthetic initialization vectors are (RFC 5297).
     pub fn seal_alike(&self, purpose: Purpose, context: &str, plain: &[u8]) -> SealedText {
         let key = &self.keys[0];
