@@ -24,6 +24,7 @@ mod servers;
 mod shared_origins;
 mod sign_in_attempts;
 mod tool_calls;
+mod tool_questions;
 mod user_sources;
 mod users;
 mod verification;
