@@ -15,15 +15,23 @@ import { startProvider } from "../e2e/lib/provider.mjs";
 import { wrk } from "./wrk.mjs";
 
 const { values: options } = parseArgs({
-  options: { seconds: { type: "string", default: "2" }, rounds: { type: "string", default: "3" } },
+  options: {
+    seconds: { type: "string", default: "2" },
+    rounds: { type: "string", default: "3" },
+    jobs: { type: "string", default: "" },
+  },
 });
 const CONCURRENCY = [1, 32, 128];
 const call = (name) => ({ method: "tools/call", name, params: { name, arguments: { query: "forty-two" } } });
-const JOBS = {
+const ALL_JOBS = {
   "tools/call, small": call("small"),
   "tools/call, 100 kB": call("large"),
   "tools/list, 50 tools": { method: "tools/list", params: {} },
+  "prompts/list, 50 prompts": { method: "prompts/list", params: {} },
+  "resources/list, 50 resources": { method: "resources/list", params: {} },
 };
+/** The jobs whose titles contain these words. */
+const JOBS = Object.fromEntries(Object.entries(ALL_JOBS).filter(([title]) => title.includes(options.jobs)));
 const running = [];
 
 /** The processor time that several processes have used, in seconds. */

@@ -23,6 +23,9 @@ pub(crate) struct Options {
     /// Rounds, interleaved; medians are printed.
     #[arg(long, default_value_t = 3)]
     rounds: u32,
+    /// Measure only the calls and lists whose titles contain this, such as `/list`.
+    #[arg(long, default_value = "")]
+    jobs: String,
     /// Grants in the store while sign-ins are measured.
     #[arg(long, default_value = "10,1000,100000")]
     grants: String,
@@ -55,7 +58,7 @@ pub(crate) struct Options {
 /// A part of the benchmark.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
-    /// Tool calls, compared with nginx and a bare hyper proxy.
+    /// Tool calls and lists, compared with nginx and a bare hyper proxy.
     Calls,
     /// Idle memory, and the time to the first response.
     Footprint,
@@ -104,7 +107,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let measured = ["--seconds", &seconds, "--rounds", &rounds];
     let wanted = |part| options.part.is_none_or(|chosen| chosen == part);
     if wanted(Part::Calls) {
-        script("run.mjs", &measured, None)?;
+        let arguments = [&measured[..], &["--jobs", &options.jobs]].concat();
+        script("run.mjs", &arguments, None)?;
     }
     if wanted(Part::Footprint) {
         script("footprint.mjs", &[], None)?;

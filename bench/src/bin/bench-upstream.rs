@@ -1,6 +1,7 @@
 //! A stateless MCP server (2026-07-28) with almost no cost, so that the benchmark measures what is in front of it.
 //!
-//! `bench-upstream <port>`: tools `small` (a few bytes) and `large` (100 kB), and 48 others.
+//! `bench-upstream <port>`: tools `small` (a few bytes) and `large` (100 kB), and 48 others; 50 prompts and 50 resources, which take about
+//! as many bytes to list.
 
 use std::sync::Arc;
 
@@ -13,7 +14,9 @@ use serde_json::{Value, json};
 /// Responses without their `id`, built once.
 struct Answers {
     discover: String,
-    list: String,
+    tools: String,
+    prompts: String,
+    resources: String,
     small: String,
     large: String,
 }
@@ -40,7 +43,9 @@ async fn answer(answers: Arc<Answers>, request: Request<Incoming>) -> Response<F
     };
     let result = match (message["method"].as_str(), message["params"]["name"].as_str()) {
         (Some("server/discover"), _) => &answers.discover,
-        (Some("tools/list"), _) => &answers.list,
+        (Some("tools/list"), _) => &answers.tools,
+        (Some("prompts/list"), _) => &answers.prompts,
+        (Some("resources/list"), _) => &answers.resources,
         (Some("tools/call"), Some("large")) => &answers.large,
         (Some("tools/call"), Some(_)) => &answers.small,
         _ => return not_found(id),
@@ -57,42 +62,76 @@ impl Answers {
             json!({"resultType": "complete", "content": [{"type": "text", "text": text}], "isError": false})
                 .to_string()
         };
-        let tools: Vec<Value> = ["small".to_owned(), "large".to_owned()]
+        let tools = ["small".to_owned(), "large".to_owned()]
             .into_iter()
             .chain((1..=48).map(|number| format!("tool_{number:02}")))
-            .map(|name| {
-                json!({
-                    "name": name,
-                    "title": format!("The tool {name}"),
-                    "description": "Does what a tool of a real server does, and says so in a sentence of usual length.",
-                    "inputSchema": {
-                        "type": "object",
-                        "properties": {
-                            "query": {"type": "string", "description": "What to look for"},
-                            "limit": {"type": "integer", "minimum": 1, "maximum": 100, "default": 10},
-                        },
-                        "required": ["query"],
-                    },
-                })
-            })
+            .map(|name| tool(&name))
             .collect();
         Self {
             discover: json!({
                 "resultType": "complete",
                 "supportedVersions": ["2026-07-28"],
-                "capabilities": {"tools": {}},
+                "capabilities": {"tools": {}, "prompts": {}, "resources": {}},
                 "ttlMs": 3_600_000,
                 "cacheScope": "public",
                 "_meta": {"io.modelcontextprotocol/serverInfo": {"name": "bench", "version": "1"}},
             })
             .to_string(),
-            list:
-                json!({"resultType": "complete", "tools": tools, "ttlMs": 3_600_000, "cacheScope": "public"})
-                    .to_string(),
+            tools: list("tools", tools),
+            prompts: list("prompts", (1..=50).map(prompt).collect()),
+            resources: list("resources", (1..=50).map(resource).collect()),
             small: text("forty-two".to_owned()),
             large: text("0123456789abcdef".repeat(6_400)),
         }
     }
+}
+
+const DESCRIPTION: &str =
+    "Does what one of a real server does, and says so in a sentence of usual length, such as this one.";
+
+fn tool(name: &str) -> Value {
+    json!({
+        "name": name,
+        "title": format!("The tool {name}"),
+        "description": DESCRIPTION,
+        "inputSchema": {
+            "type": "object",
+            "properties": {
+                "query": {"type": "string", "description": "What to look for"},
+                "limit": {"type": "integer", "minimum": 1, "maximum": 100, "default": 10},
+            },
+            "required": ["query"],
+        },
+    })
+}
+
+fn prompt(number: u32) -> Value {
+    json!({
+        "name": format!("prompt_{number:02}"),
+        "title": format!("The prompt {number:02}"),
+        "description": DESCRIPTION,
+        "arguments": [
+            {"name": "query", "description": "What to look for, in the words of the person who asks", "required": true},
+            {"name": "limit", "description": "How many of them to show, from 1 to 100"},
+        ],
+    })
+}
+
+fn resource(number: u32) -> Value {
+    json!({
+        "uri": format!("file:///srv/documents/of-a-project/number-{number:02}/read-me-first.md"),
+        "name": format!("resource_{number:02}"),
+        "title": format!("The resource {number:02}"),
+        "description": DESCRIPTION,
+        "mimeType": "text/markdown",
+        "size": 4_096,
+        "annotations": {"audience": ["user", "assistant"], "priority": 0.5},
+    })
+}
+
+/// The result of a list, which may be kept for an hour.
+fn list(member: &str, entries: Vec<Value>) -> String {
+    json!({"resultType": "complete", member: entries, "ttlMs": 3_600_000, "cacheScope": "public"}).to_string()
 }
 
 fn not_found(id: &Value) -> Response<Full<Bytes>> {
