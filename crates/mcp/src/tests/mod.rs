@@ -8,6 +8,7 @@ mod cancellation;
 mod coming_back;
 mod conversations;
 mod credentials;
+mod crossing;
 mod discretion;
 mod endpoint;
 mod eras;
