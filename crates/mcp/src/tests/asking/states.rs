@@ -140,6 +140,22 @@ async fn forged_foreign_and_expired_states_reach_no_server() {
     assert_eq!(server.received("tools/call").len(), before);
 }
 
+/// Whether a state is good for more than one use only its server knows, as without a gateway.
+#[tokio::test]
+async fn a_state_that_is_replayed_is_left_to_its_server_to_judge() {
+    let server = server(Kind::Json);
+    let f = Fixture::new(&server);
+    let state = state_of(&message(f.modern(&f.user, EVERYTHING, 1, "").await).await);
+    for id in [2, 3] {
+        message(f.modern(&f.user, EVERYTHING, id, &retry(&state)).await).await;
+    }
+    let calls = server.received("tools/call");
+    assert_eq!(calls.len(), 3);
+    for call in &calls[1..] {
+        assert_eq!(raw_param(call, "requestState"), format!("\"{OWN}\""));
+    }
+}
+
 #[tokio::test]
 async fn a_stateless_server_is_told_what_a_client_with_a_session_declares() {
     let server = server(Kind::Json);
