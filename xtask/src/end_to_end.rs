@@ -17,6 +17,7 @@ pub(crate) fn run(postgres: &Postgres, pattern: &str, keep_pictures: bool) -> an
     ])?;
     install::glewlwyd()?;
     let python = install::python()?;
+    let python_sdk_1 = install::python_with_sdk_1()?;
     shell::run(&mut cargo(&[
         "build",
         "--package",
@@ -44,6 +45,7 @@ pub(crate) fn run(postgres: &Postgres, pattern: &str, keep_pictures: bool) -> an
         .current_dir(root().join("e2e"))
         .env("GATEWRIGHT_BINARIES", target().join("debug"))
         .env("GATEWRIGHT_TEST_PYTHON", python)
+        .env("GATEWRIGHT_TEST_PYTHON_SDK_1", python_sdk_1)
         .env("GATEWRIGHT_TEST_POSTGRES", postgres.url());
     shell::run(&mut suite)
 }

@@ -69,9 +69,18 @@ pub(crate) fn node() -> PathBuf {
 
 /// A Python environment with the pinned packages of `e2e/requirements.txt`; returns its interpreter.
 pub(crate) fn python() -> anyhow::Result<PathBuf> {
+    python_with("e2e-python", "e2e/requirements.txt")
+}
+
+/// The same with version 1 of the MCP SDK, which cannot be installed beside version 2.
+pub(crate) fn python_with_sdk_1() -> anyhow::Result<PathBuf> {
+    python_with("e2e-python-sdk-1", "e2e/requirements-sdk-1.txt")
+}
+
+fn python_with(folder: &str, requirements: &str) -> anyhow::Result<PathBuf> {
     debian(&[("python3", &["python3"])])?;
-    let environment = target().join("e2e-python");
-    let wanted = fs::read(root().join("e2e/requirements.txt"))?;
+    let environment = target().join(folder);
+    let wanted = fs::read(root().join(requirements))?;
     let seen = environment.join("installed-requirements.txt");
     if fs::read(&seen).ok().as_deref() != Some(&wanted) {
         if run(command("python3", &["-m", "venv"]).arg(&environment)).is_err() {
@@ -84,7 +93,7 @@ pub(crate) fn python() -> anyhow::Result<PathBuf> {
             "--quiet",
             "--disable-pip-version-check",
             "-r",
-            "e2e/requirements.txt",
+            requirements,
         ];
         run(&mut command(environment.join("bin/pip"), &arguments))?;
         fs::write(seen, wanted)?;
