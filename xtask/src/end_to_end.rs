@@ -24,6 +24,8 @@ pub(crate) fn run(postgres: &Postgres, pattern: &str, keep_pictures: bool) -> an
         "gatewright",
         "--package",
         "gatewright-demo",
+        "--package",
+        "gatewright-e2e-rmcp",
         "--bins",
     ]))?;
     let mut suite = command(

@@ -1,12 +1,15 @@
-//! The official Rust SDK (rmcp) as a server of the end-to-end suite, in either era: see `e2e/sdks/repertoire.mjs`.
+//! The official Rust SDK (rmcp) as a server and as a client of the end-to-end suite, in either era: see `e2e/sdks/repertoire.mjs`.
 //!
-//! `e2e-rmcp serve <port> <revision>` serves until it is killed.
+//! `e2e-rmcp serve <port> <revision>` serves until it is killed. `e2e-rmcp observe <revision> <json>` prints what a client sees, as
+//! `e2e/sdks/clients/seen.py` says.
 
 #![allow(
     deprecated,
     reason = "what a later revision of MCP removes still has to pass through a gateway"
 )]
 
+mod client;
+mod handler;
 mod server;
 
 use anyhow::Context as _;
@@ -24,7 +27,8 @@ async fn main() -> anyhow::Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
         ["serve", port, revision] => server::serve(port.parse()?, version(revision)?).await,
-        _ => anyhow::bail!("usage: e2e-rmcp serve <port> <revision>"),
+        ["observe", revision, job] => client::observe(version(revision)?, job).await,
+        _ => anyhow::bail!("usage: e2e-rmcp serve <port> <revision> | observe <revision> <json>"),
     }
 }
 
