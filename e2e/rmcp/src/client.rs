@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::net::{TcpStream, UnixListener};
 
-use crate::{WATCHED, handler::Hands};
+use crate::{handler::Hands, repertoire::WATCHED};
 
 /// How long a client waits for what it is told, and how often it has the server tell it again.
 const PATIENCE: Duration = Duration::from_secs(15);

@@ -13,7 +13,7 @@ use rmcp::{
 };
 use serde_json::{Value, json};
 
-use crate::REPERTOIRE;
+use crate::repertoire::REPERTOIRE;
 
 /// What the client has heard.
 #[derive(Debug, Default)]

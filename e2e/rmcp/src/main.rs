@@ -10,16 +10,11 @@
 
 mod client;
 mod handler;
+mod repertoire;
 mod server;
 
 use anyhow::Context as _;
 use rmcp::model::ProtocolVersion;
-
-/// The resource whose changes are announced.
-const WATCHED: &str = "memo://watched";
-
-/// What every server offers and every client answers, as `repertoire.mjs` has it.
-const REPERTOIRE: &str = include_str!("repertoire.json");
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {

@@ -30,7 +30,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::broadcast};
 
-use crate::{REPERTOIRE, WATCHED};
+use crate::repertoire::{REPERTOIRE, WATCHED};
 
 /// What is announced to everyone who listens.
 #[derive(Debug, Clone, Copy)]
