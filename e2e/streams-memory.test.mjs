@@ -21,8 +21,8 @@ const STREAM_MAX = 60;
 const LEFT_OF_USER = 4;
 /** What the server sends to each call that was left: more than is kept of one. An event that has not arrived as a whole is not counted. */
 const SENT = Array.from({ length: 100 }, () => "x".repeat(MEGABYTE / 10));
-/** What is kept for clients that may come back, in all, in MB; and how much more the process may take meanwhile. */
-const [KEPT, BESIDE] = [128, 160];
+/** What is kept for the clients of one project that may come back, in MB; and how much more the process may take meanwhile. */
+const [KEPT, BESIDE] = [32, 160];
 
 /** A server with sessions whose calls stay open until `flood` sends more to each than is kept. */
 async function startFlooding() {
