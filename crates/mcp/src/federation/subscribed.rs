@@ -3,15 +3,18 @@
 //! A client within a session asks for one resource after the other, and listens apart from that; a stateless one says with
 //! its listening stream which it wants. In both cases a server is only asked while the client listens.
 
+mod clients;
+
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use gatewright_domain::id::{ProjectId, ServerId};
 use tokio::time::Instant;
 
+use self::clients::Clients;
 use super::{
     changes::Watched,
     places::{Bounds, Place, Places},
@@ -24,10 +27,6 @@ pub(crate) const RESOURCES_MAX: usize = 256;
 pub(crate) const URI_MAX: usize = 2_048;
 /// What a client asked for that has not listened for so long gives way where places are wanted by others.
 const IDLE: Duration = Duration::from_mins(10);
-/// Those of all users are looked at no more often.
-const SWEPT_EVERY: Duration = Duration::from_secs(5);
-/// Users are looked through for those that are gone from so many on.
-const CLEANED_AT: usize = 64;
 
 /// The resources whose changes one client wants.
 #[derive(Debug)]
@@ -214,63 +213,6 @@ pub(crate) struct Subscriptions {
     clients: Mutex<Clients>,
 }
 
-/// Those who want anything.
-#[derive(Debug)]
-struct Clients {
-    of_users: HashMap<CallerKey, Vec<Weak<Subscribed>>>,
-    /// When those of all users were looked at last.
-    swept_at: Option<Instant>,
-    /// Users that are gone are forgotten once there are so many.
-    clean_at: usize,
-}
-
-impl Default for Clients {
-    fn default() -> Self {
-        Self {
-            of_users: HashMap::new(),
-            swept_at: None,
-            clean_at: CLEANED_AT,
-        }
-    }
-}
-
-impl Clients {
-    /// Notes a client that did not want anything.
-    fn note(&mut self, caller: CallerKey, client: &Arc<Subscribed>) {
-        if self.of_users.len() >= self.clean_at {
-            self.of_users.retain(|_, clients| {
-                clients.retain(|client| client.strong_count() > 0);
-                !clients.is_empty()
-            });
-            self.clean_at = CLEANED_AT.max(self.of_users.len() * 2);
-        }
-        let of_user = self.of_users.entry(caller).or_default();
-        of_user
-            .retain(|known| known.strong_count() > 0 && !std::ptr::eq(known.as_ptr(), Arc::as_ptr(client)));
-        of_user.push(Arc::downgrade(client));
-    }
-
-    fn of_user(&self, caller: CallerKey) -> Vec<Arc<Subscribed>> {
-        let of_user = self.of_users.get(&caller).into_iter().flatten();
-        of_user.filter_map(Weak::upgrade).collect()
-    }
-
-    /// All of them, where they were not looked at a moment ago.
-    fn all_again(&mut self) -> Option<Vec<Arc<Subscribed>>> {
-        if self.swept_at.is_some_and(|at| at.elapsed() < SWEPT_EVERY) {
-            return None;
-        }
-        self.swept_at = Some(Instant::now());
-        Some(
-            self.of_users
-                .values()
-                .flatten()
-                .filter_map(Weak::upgrade)
-                .collect(),
-        )
-    }
-}
-
 impl Default for Subscriptions {
     fn default() -> Self {
         Self {
@@ -357,7 +299,7 @@ impl Subscriptions {
 mod tests {
     use gatewright_domain::{clock::FixedClock, entropy::SystemEntropy};
 
-    use super::*;
+    use super::{clients::CLEANED_AT, *};
 
     #[tokio::test]
     async fn what_clients_want_is_bounded_and_who_listens_no_more_gives_way() {
