@@ -184,11 +184,11 @@ async fn a_list_has_what_a_server_offers_to_clients_that_it_can_ask() {
     let stateful = Stateful::new();
     let world = World::new(&[("one", &stateful.server)]);
     let plan = world.plan(IdentityForwarding::None, &[]);
-    let (plain, askable) = (
+    let (mute, askable) = (
         begin(&world, &plan, "{}").await,
         begin(&world, &plan, r#"{"elicitation":{}}"#).await,
     );
-    assert_eq!(names(&world, &plan, &plain).await, ["enable"]);
+    assert_eq!(names(&world, &plan, &mute).await, ["enable"]);
     assert_eq!(names(&world, &plan, &askable).await, ["enable", "asks"]);
 }
 

@@ -38,7 +38,10 @@ fn server(loses: bool) -> (Arc<FakeServer>, Arc<Mutex<Sessions>>) {
 
 fn reply(sessions: &mut Sessions, received: &Received, loses: bool) -> http::Response<FakeBody> {
     let id = &received.json["id"];
-    let user = received.header("gatewright-assertion").unwrap_or_default().to_owned();
+    let user = received
+        .header("gatewright-assertion")
+        .unwrap_or_default()
+        .to_owned();
     if received.method() == "initialize" {
         sessions.begun += 1;
         let session = format!("{user}-{}", sessions.begun);
@@ -46,7 +49,9 @@ fn reply(sessions: &mut Sessions, received: &Received, loses: bool) -> http::Res
         let begun = json!({"jsonrpc": "2.0", "id": id, "result": {"protocolVersion": "2025-11-25",
             "capabilities": {"tools": {}}, "serverInfo": {"name": "s", "version": "1"}}});
         let mut response = json_answer(200, &begun.to_string());
-        response.headers_mut().insert("mcp-session-id", session.parse().unwrap());
+        response
+            .headers_mut()
+            .insert("mcp-session-id", session.parse().unwrap());
         return response;
     }
     let session = received.header("mcp-session-id").unwrap_or_default().to_owned();
@@ -66,13 +71,17 @@ fn reply(sessions: &mut Sessions, received: &Received, loses: bool) -> http::Res
     let result = match received.method() {
         "tools/list" => json!({"tools": [tool("whose"), tool(&format!("of-{session}"))]}),
         "tools/call" => {
-            let result = json!({"content": [], "session": session, "of": received.json["params"]["arguments"]});
+            let result =
+                json!({"content": [], "session": session, "of": received.json["params"]["arguments"]});
             let message = json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string();
             return answer(200, "text/event-stream", FakeBody::of(&[&event(&message)]));
         }
         _ => return answer(202, "", FakeBody::of(&[])),
     };
-    json_answer(200, &json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string())
+    json_answer(
+        200,
+        &json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string(),
+    )
 }
 
 async fn ask(world: &World, plan: &Plan, who: (&User, &HeaderMap), method: &str, params: Value) -> Value {
@@ -83,11 +92,17 @@ async fn ask(world: &World, plan: &Plan, who: (&User, &HeaderMap), method: &str,
 }
 
 /// The sessions that lists of a conversation and its calls showed, in many rounds at the same time.
-async fn shown(world: &World, plan: &Plan, user: &User, headers: &HeaderMap, number: usize) -> HashSet<String> {
+async fn shown(
+    world: &World,
+    plan: &Plan,
+    user: &User,
+    headers: &HeaderMap,
+    number: usize,
+) -> HashSet<String> {
     let mut shown = HashSet::new();
     for round in 0..40 {
         let who = (user, headers);
-        if (number + round) % 3 == 0 {
+        if (number + round).is_multiple_of(3) {
             let listed = ask(world, plan, who, "tools/list", json!({})).await;
             let name = listed["result"]["tools"][1]["name"].as_str().map(str::to_owned);
             let name = name.unwrap_or_else(|| panic!("{listed}"));
@@ -129,7 +144,10 @@ async fn conversations_of_several_people_at_once_never_meet_in_a_session() {
             for session in sessions {
                 assert!(session.starts_with(user.0), "{session} of {}", user.0);
                 let before = seen.insert(session, number);
-                assert!(before.is_none_or(|before| before == number), "{session} of two conversations");
+                assert!(
+                    before.is_none_or(|before| before == number),
+                    "{session} of two conversations"
+                );
             }
         }
     }
