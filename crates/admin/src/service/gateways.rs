@@ -117,8 +117,8 @@ pub(super) async fn update_in(
 ) -> Result<Done<Gateway>, ServiceError> {
     let current = existing(&mut change.tx, project, id).await?;
     if_match.holds(current.updated_at)?;
-    let mode = current.authentication.mode();
-    let mut next = edit(change.app(), &current, Some(mode), patch)?;
+    let present = Some(current.authentication.mode());
+    let mut next = edit(change.app(), &current, present, patch)?;
     let effects = match change.run() {
         Run::Change => None,
         Run::Rehearsal => Some(Effects {
