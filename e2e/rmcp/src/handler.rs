@@ -1,6 +1,6 @@
 //! What the client's person and model answer, and what the client hears.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rmcp::{
     ClientHandler, ErrorData, RoleClient,
@@ -29,7 +29,7 @@ pub(crate) struct Hands(Arc<Mutex<Heard>>);
 
 impl Hands {
     pub(crate) fn heard(&self) -> MutexGuard<'_, Heard> {
-        self.0.lock().unwrap_or_else(|held| held.into_inner())
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     collections::HashSet,
     net::Ipv4Addr,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -171,7 +171,7 @@ impl Memo {
         // No one may listen.
         let _ = self.0.changes.send(change);
         let sessions = {
-            let mut sessions = self.0.sessions.lock().unwrap_or_else(|held| held.into_inner());
+            let mut sessions = self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner);
             sessions.retain(|peer| !peer.is_transport_closed());
             sessions.clone()
         };
@@ -191,13 +191,13 @@ impl Memo {
     }
 
     fn was_cancelled(&self, key: &str) -> bool {
-        let cancelled = self.0.cancelled.lock().unwrap_or_else(|held| held.into_inner());
+        let cancelled = self.0.cancelled.lock().unwrap_or_else(PoisonError::into_inner);
         cancelled.contains(key)
     }
 
     async fn wait(&self, key: &str, context: &RequestContext<RoleServer>) {
         context.ct.cancelled().await;
-        let mut cancelled = self.0.cancelled.lock().unwrap_or_else(|held| held.into_inner());
+        let mut cancelled = self.0.cancelled.lock().unwrap_or_else(PoisonError::into_inner);
         cancelled.insert(key.to_owned());
     }
 
@@ -229,7 +229,7 @@ impl ServerHandler for Memo {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        let mut sessions = self.0.sessions.lock().unwrap_or_else(|held| held.into_inner());
+        let mut sessions = self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.push(context.peer);
     }
 
