@@ -62,7 +62,7 @@ impl Answers {
             json!({"resultType": "complete", "content": [{"type": "text", "text": text}], "isError": false})
                 .to_string()
         };
-        let tools = ["small".to_owned(), "large".to_owned()]
+        let tools: Vec<Value> = ["small".to_owned(), "large".to_owned()]
             .into_iter()
             .chain((1..=48).map(|number| format!("tool_{number:02}")))
             .map(|name| tool(&name))
@@ -77,9 +77,9 @@ impl Answers {
                 "_meta": {"io.modelcontextprotocol/serverInfo": {"name": "bench", "version": "1"}},
             })
             .to_string(),
-            tools: list("tools", tools),
-            prompts: list("prompts", (1..=50).map(prompt).collect()),
-            resources: list("resources", (1..=50).map(resource).collect()),
+            tools: list("tools", &tools),
+            prompts: list("prompts", &(1..=50).map(prompt).collect::<Vec<_>>()),
+            resources: list("resources", &(1..=50).map(resource).collect::<Vec<_>>()),
             small: text("forty-two".to_owned()),
             large: text("0123456789abcdef".repeat(6_400)),
         }
@@ -130,7 +130,7 @@ fn resource(number: u32) -> Value {
 }
 
 /// The result of a list, which may be kept for an hour.
-fn list(member: &str, entries: Vec<Value>) -> String {
+fn list(member: &str, entries: &[Value]) -> String {
     json!({"resultType": "complete", member: entries, "ttlMs": 3_600_000, "cacheScope": "public"}).to_string()
 }
 
