@@ -16,7 +16,7 @@ use crate::{
 
 const CAPABILITIES: &str = r#"{"elicitation":{"form":{}}}"#;
 /// How long something may take before a test fails.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 pub(super) struct Client {
     pub(super) user: &'static User,
@@ -127,8 +127,8 @@ impl Client {
             let begin = format!(
                 r#"{{"jsonrpc":"2.0","id":0,"method":"initialize","params":{{"protocolVersion":"2025-11-25","capabilities":{CAPABILITIES},"clientInfo":{{"name":"c","version":"1"}}}}}}"#
             );
-            let begun = world.post(plan, user, &legacy_headers(None), &begin).await;
-            let id = begun.headers()["mcp-session-id"].to_str().unwrap();
+            let answer = world.post(plan, user, &legacy_headers(None), &begin).await;
+            let id = answer.headers()["mcp-session-id"].to_str().unwrap();
             client.session = legacy_headers(Some(id));
         }
         client

@@ -75,7 +75,6 @@ impl Pair {
                 &self.own.call("quick", number, &json!({})).await.last().await,
                 number,
             ),
-            1 => self.progress(number).await,
             2 => self.question(number).await,
             3 => {
                 let uri = format!("a://item/{number}");
@@ -97,7 +96,7 @@ impl Pair {
             6 => self.list(number).await,
             7 => self.cancellation(number).await,
             8 if self.own.era == Era::Legacy => self.resumption(number).await,
-            8 => self.progress(number).await,
+            1 | 8 => self.progress(number).await,
             _ => {
                 let uri = number / 20 % (RESOURCES / 2) * 2 + u64::from(self.user() == USERS[1].0);
                 self.server.touch(self.user(), &format!("a://shared/{uri}"));
@@ -179,7 +178,7 @@ impl Pair {
     async fn cancellation(&self, number: u64) {
         let mut answer = self.own.call("wait", number, &json!({})).await;
         self.is_progress(&answer.next().await.unwrap(), number);
-        let is_cancelled = (number / 20 % 2 == 0) == (self.user() == USERS[0].0);
+        let is_cancelled = (number / 20).is_multiple_of(2) == (self.user() == USERS[0].0);
         if !is_cancelled {
             assert!(!self.server.is_cancelled(self.user(), number));
             self.server.release(self.user(), number);
@@ -269,7 +268,9 @@ async fn nothing_crosses_at_a_server_of(era: Era, requests: u64) {
         let own: BTreeSet<_> = own.collect();
         // What was told before the server was listened to is told again.
         let heard = loop {
-            own.iter().for_each(|uri| shared.touch(user, uri));
+            for uri in &own {
+                shared.touch(user, uri);
+            }
             if let Ok(heard) = tokio::time::timeout(Duration::from_millis(200), &mut listener).await {
                 break heard.unwrap();
             }

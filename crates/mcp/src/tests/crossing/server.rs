@@ -130,7 +130,7 @@ impl Shared {
         };
         match received.method() {
             "initialize" => self.begin(id, &user),
-            "server/discover" => self.reply(id, &self.discovered()),
+            "server/discover" => self.reply(id, &Self::discovered()),
             "tools/call" => self.call(received, &user),
             "prompts/get" => json_answer(200, &self.result(id, &user, number(&params["arguments"]["n"]))),
             "completion/complete" => {
@@ -149,8 +149,8 @@ impl Shared {
                 )
             }
             "notifications/cancelled" => self.cancel(received, user),
-            "" => self.hear(received, user),
-            method if method.ends_with("/list") => self.reply(id, &self.list(method, &user)),
+            "" => self.hear(received, &user),
+            method if method.ends_with("/list") => self.reply(id, &Self::list(method, &user)),
             method if method.starts_with("resources/") => self.reply(id, &json!({})),
             method if method.starts_with("notifications/") => answer(202, "", FakeBody::of(&[])),
             _ => json_answer(404, ""),
@@ -172,7 +172,7 @@ impl Shared {
         json!({"tools": {}, "prompts": {}, "resources": {"subscribe": true}, "completions": {}})
     }
 
-    fn discovered(&self) -> Value {
+    fn discovered() -> Value {
         json!({"supportedVersions": ["2026-07-28"], "capabilities": Self::capabilities(), "ttlMs": 1, "cacheScope": "public"})
     }
 
@@ -193,7 +193,7 @@ impl Shared {
     }
 
     /// A list whose entries say whose they are.
-    fn list(&self, method: &str, user: &str) -> Value {
+    fn list(method: &str, user: &str) -> Value {
         let whose = format!("of {user}");
         let (member, entries) = match method {
             "tools/list" => {
@@ -299,17 +299,17 @@ impl Shared {
     }
 
     /// A client's answer to a question on the stream of a call.
-    fn hear(&self, received: &Received, user: String) -> Response<FakeBody> {
+    fn hear(&self, received: &Received, user: &str) -> Response<FakeBody> {
         let number = received.json["id"].as_u64().unwrap_or(u64::MAX);
-        let call = self.state.lock().unwrap().open.remove(&(user.clone(), number));
+        let call = self.state.lock().unwrap().open.remove(&(user.to_owned(), number));
         let Some(call) = call else {
             let told = format!("{user} answered {}", received.json);
             self.state.lock().unwrap().wrong.push(told);
             return answer(202, "", FakeBody::of(&[]));
         };
-        self.compare(&received.json["result"], &user, number);
+        self.compare(&received.json["result"], user, number);
         call.pieces
-            .send(event(&self.result(&call.id, &user, number)).into())
+            .send(event(&self.result(&call.id, user, number)).into())
             .unwrap();
         answer(202, "", FakeBody::of(&[]))
     }

@@ -156,8 +156,8 @@ impl Client {
             let begin = format!(
                 r#"{{"jsonrpc":"2.0","id":0,"method":"initialize","params":{{"protocolVersion":"2025-11-25","capabilities":{CAPABILITIES},"clientInfo":{{"name":"c","version":"1"}}}}}}"#
             );
-            let begun = world.post(&plan, &ADA, &legacy_headers(None), &begin).await;
-            session = legacy_headers(begun.headers()["mcp-session-id"].to_str().ok());
+            let response = world.post(&plan, &ADA, &legacy_headers(None), &begin).await;
+            session = legacy_headers(response.headers()["mcp-session-id"].to_str().ok());
         }
         Self {
             world,
