@@ -75,7 +75,7 @@ impl Shared {
     pub(super) fn release(&self, user: &str, number: u64) {
         let call = self.state.lock().unwrap().open.remove(&(user.to_owned(), number));
         let call = call.unwrap_or_else(|| panic!("{user} has no open call {number}"));
-        // A stream that nobody reads any more is found by the client, who misses its answer.
+        // A client whose stream is not read any more misses its answer, and says so.
         let _ = call
             .pieces
             .send(event(&self.result(&call.id, user, number)).into());
