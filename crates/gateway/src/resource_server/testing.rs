@@ -181,28 +181,7 @@ async fn tell(State(upstream): State<Arc<Upstream>>, headers: HeaderMap, body: B
         drop(upstream.hold.read().await);
     }
     if is_call && upstream.reports.load(Ordering::SeqCst) {
-        let report =
-            |method: &str, params: Value| json!({"jsonrpc": "2.0", "method": method, "params": params});
-        let progress = json!({"progressToken": token, "progress": 1, "total": 2, "message": "Half <b>"});
-        let line = json!({"level": "info", "data": "still here"});
-        let reports = [
-            report("notifications/progress", progress),
-            report("notifications/message", line),
-        ];
-        let event = |message: Value| format!("data: {message}\n\n");
-        let (reports, answer) = (reports.map(event).concat(), event(answer));
-        let kind = [(http::header::CONTENT_TYPE, "text/event-stream")];
-        if !upstream.waits.load(Ordering::SeqCst) {
-            return (kind, reports + &answer).into_response();
-        }
-        let mut given_up = GivenUp(Some(Arc::clone(&upstream)));
-        let answer = stream::once(async move {
-            upstream.breaks.notified().await;
-            given_up.answered();
-            Ok::<_, io::Error>(answer)
-        });
-        let body = Body::from_stream(stream::iter([Ok(reports)]).chain(answer));
-        return (kind, body).into_response();
+        return reporting(&upstream, &token, answer);
     }
     let mood = *upstream.mood.lock().unwrap();
     match mood {
@@ -248,6 +227,32 @@ async fn tell(State(upstream): State<Arc<Upstream>>, headers: HeaderMap, body: B
         ("x-powered-by", "something"),
     ];
     (smuggled, answer.to_string()).into_response()
+}
+
+/// An answer behind a report of progress and a line of the log.
+fn reporting(upstream: &Arc<Upstream>, token: &Value, answer: Value) -> Response {
+    let report = |method: &str, params: Value| json!({"jsonrpc": "2.0", "method": method, "params": params});
+    let progress = json!({"progressToken": token, "progress": 1, "total": 2, "message": "Half <b>"});
+    let line = json!({"level": "info", "data": "still here"});
+    let reports = [
+        report("notifications/progress", progress),
+        report("notifications/message", line),
+    ];
+    let event = |message: Value| format!("data: {message}\n\n");
+    let (reports, answer) = (reports.map(event).concat(), event(answer));
+    let kind = [(http::header::CONTENT_TYPE, "text/event-stream")];
+    if !upstream.waits.load(Ordering::SeqCst) {
+        return (kind, reports + &answer).into_response();
+    }
+    let mut given_up = GivenUp(Some(Arc::clone(upstream)));
+    let upstream = Arc::clone(upstream);
+    let answer = stream::once(async move {
+        upstream.breaks.notified().await;
+        given_up.answered();
+        Ok::<_, io::Error>(answer)
+    });
+    let body = Body::from_stream(stream::iter([Ok(reports)]).chain(answer));
+    (kind, body).into_response()
 }
 
 /// A beginning of an answer, which ends like this when the test says so.

@@ -70,8 +70,8 @@ pub(super) async fn read(
     end: Instant,
     heard: Heard<'_>,
 ) -> (Outcome, Vec<Report>) {
-    let (head, mut body) = response.into_parts();
-    let kind = head.headers.get(CONTENT_TYPE);
+    let (parts, mut body) = response.into_parts();
+    let kind = parts.headers.get(CONTENT_TYPE);
     let is_stream = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
     let mut reading = Reading {
         events: is_stream.then(|| Decoder::new(ANSWER_MAX)),
