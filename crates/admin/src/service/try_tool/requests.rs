@@ -294,7 +294,7 @@ impl Request {
 impl Asked<'_> {
     /// What it is sent again with, if it is.
     pub(super) fn input(&self) -> Option<OwnInput<'_>> {
-        (self.responses.is_some() || self.state.is_some()).then(|| OwnInput {
+        (self.responses.is_some() || self.state.is_some()).then_some(OwnInput {
             responses: self.responses.as_deref(),
             state: self.state,
         })

@@ -58,9 +58,9 @@ where
         told,
         signs: tokio::time::interval_at(Instant::now() + SIGN_OF_LIFE, SIGN_OF_LIFE),
     };
-    let lines = stream::unfold(Some(live), |live| async move {
-        let (line, live) = live?.next().await;
-        Some((Ok::<_, Infallible>(line), live))
+    let lines = stream::unfold(Some(live), |left| async move {
+        let (text, left) = left?.next().await;
+        Some((Ok::<_, Infallible>(text), left))
     });
     let fixed = HeaderValue::from_static;
     let headers = [

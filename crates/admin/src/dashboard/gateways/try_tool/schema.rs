@@ -290,12 +290,14 @@ fn options(node: &Node<'_>) -> Option<Vec<Choice>> {
     };
     let found: Vec<Choice> = if let Some(values) = node.read::<Vec<Value>>("enum") {
         // What people read beside each value, as servers wrote it before titles were part of the schema (2025-06-18).
-        let names: Vec<String> = node.read("enumNames").unwrap_or_default();
-        let names = (names.len() == values.len()).then_some(names).unwrap_or_default();
-        let named = values.into_iter().enumerate();
-        let named = named.map(|(at, value)| (value, names.get(at).cloned()));
-        let singles = named.filter(|(value, _)| is_single(value));
-        singles.map(|(value, name)| choice(value, name)).collect()
+        let labels: Option<Vec<String>> = node.read("enumNames");
+        let mut labels = labels
+            .filter(|labels| labels.len() == values.len())
+            .unwrap_or_default()
+            .into_iter();
+        let labelled = values.into_iter().map(|value| (value, labels.next()));
+        let singles = labelled.filter(|(value, _)| is_single(value));
+        singles.map(|(value, label)| choice(value, label)).collect()
     } else if let Some(value) = node.read::<Value>("const").filter(is_single) {
         vec![choice(value, None)]
     } else {
