@@ -73,7 +73,8 @@ impl<P: Peers> Federation<P> {
     /// A user calls a tool of a server, whose page is theirs to read next: several servers may have pages of one URI.
     pub(super) fn note_page(&self, plan: &Plan, caller: Caller<'_>, server: &Server, entry: Option<&Entry>) {
         if let Some(uri) = entry.and_then(|entry| entry.ui.as_deref()) {
-            self.seen.note(plan.project, caller.key, uri, server.upstream.config.id);
+            self.seen
+                .note(plan.project, caller.key, uri, server.upstream.config.id);
         }
     }
 
@@ -90,7 +91,10 @@ impl<P: Peers> Federation<P> {
         let Some(second) = servers.next() else {
             return Some(first);
         };
-        let last = self.seen.server_of(plan.project, caller, uri).and_then(|id| plan.place_of(id));
+        let last = self
+            .seen
+            .server_of(plan.project, caller, uri)
+            .and_then(|id| plan.place_of(id));
         let brings = |last: &usize| [first, second].contains(last) || servers.any(|server| server == *last);
         Some(last.filter(brings).unwrap_or(first))
     }

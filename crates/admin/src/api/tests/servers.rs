@@ -182,10 +182,10 @@ async fn a_server_can_be_asked_for_versions_with_sessions_only() {
         .get(&acme.viewer, &acme.path("audit-events"))
         .await
         .expect(200);
-    let changes = events.body["items"].to_string();
+    let trail = events.body["items"].to_string();
     assert!(
-        changes.contains(r#"{"after":"sessions_only","before":"automatic","field":"protocol"}"#),
-        "{changes}"
+        trail.contains(r#"{"after":"sessions_only","before":"automatic","field":"protocol"}"#),
+        "{trail}"
     );
     let reset = bench
         .patch(&acme.admin, &path, json!({"protocol": null}))
