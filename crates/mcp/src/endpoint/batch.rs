@@ -125,18 +125,16 @@ impl<T: Transport> Endpoint<T> {
             lasting,
             client: &client,
         };
+        // Each is noted as it goes on, so that what a client does not wait for is logged too.
+        reached.batch.resize_with(requests.len(), Reached::default);
         let serving: Vec<BoxFuture<'_, _>> = requests
             .into_iter()
-            .map(|(text, request)| -> BoxFuture<'_, _> {
-                Box::pin(self.serve_message(common, text, request))
+            .zip(&mut reached.batch)
+            .map(|((text, request), reached)| -> BoxFuture<'_, _> {
+                Box::pin(self.serve_message(common, text, request, reached))
             })
             .collect();
-        let served: Vec<(Member<T::Body>, Reached)> = stream::iter(serving).buffered(AT_ONCE).collect().await;
-        let mut members = Vec::with_capacity(served.len());
-        for (member, outcome) in served {
-            members.push(member);
-            reached.batch.push(outcome);
-        }
+        let members: Vec<Member<T::Body>> = stream::iter(serving).buffered(AT_ONCE).collect().await;
         let answer = BatchAnswer::of(members);
         let is_stream = answer.is_stream();
         let answer = Answer::batch(Box::new(answer));
@@ -174,7 +172,8 @@ impl<T: Transport> Endpoint<T> {
         common: Common<'_>,
         text: &Bytes,
         request: &Request<'_>,
-    ) -> (Member<T::Body>, Reached) {
+        reached: &mut Reached,
+    ) -> Member<T::Body> {
         let user = OfMessage {
             user: common.caller.identity,
             place: Mutex::new(None),
@@ -191,10 +190,9 @@ impl<T: Transport> Endpoint<T> {
             body: text,
             request,
         };
-        let mut reached = Reached::default();
-        let answer = self.serve(&asking, &mut reached).await;
+        let answer = self.serve(&asking, reached).await;
         let place = user.place.into_inner().unwrap_or_else(PoisonError::into_inner);
-        (Member::new(request.id.to_owned(), answer, place), reached)
+        Member::new(request.id.to_owned(), answer, place)
     }
 }
 

@@ -1,8 +1,11 @@
 //! Several messages in one POST, which clients of 2025-03-26 may send.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use gatewright_domain::server::IdentityForwarding;
@@ -329,6 +332,23 @@ async fn each_request_takes_a_place_until_its_answer_has_ended() {
     );
     assert_eq!(reached.batch.len(), 6);
     assert_eq!(reached.batch.iter().filter(|one| one.server.is_some()).count(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_client_did_not_wait_for_is_noted_too() {
+    let slow = FakeServer::slow(mixed(), &[("tools/call", Duration::from_secs(5))]);
+    let world = World::new(&[("one", &slow)]);
+    let plan = world.plan(IdentityForwarding::None, &[]);
+    let headers = begin(&world, &plan, "2025-03-26").await;
+    let body = json!([call("a", "slow"), call("b", "slow")]).to_string().into();
+    let mut reached = Reached::default();
+    let posting = world
+        .endpoint
+        .post(&plan, world.caller(&ADA), &headers, &body, None, &mut reached);
+    let gone = tokio::time::timeout(Duration::from_secs(1), posting).await;
+    assert!(gone.is_err());
+    assert_eq!(slow.received("tools/call").len(), 2);
+    assert_eq!(reached.batch.iter().filter(|one| one.server.is_some()).count(), 2);
 }
 
 #[tokio::test]
