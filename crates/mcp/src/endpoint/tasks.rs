@@ -23,6 +23,7 @@ use crate::{
     peer::{
         call_guard::CallGuard,
         outgoing,
+        respondent::Respondent,
         seals::Task,
         tasks::{OfTasks, declares_tasks},
         transport::Transport,
@@ -33,6 +34,7 @@ use crate::{
         jsonrpc::{ErrorCode, Refusal},
         listing::ListKind,
         media_type::{MediaType, media_type},
+        question::ClientCapabilities,
         scan::{self, Kind},
         splice::Splice,
         sse::Decoder,
@@ -45,6 +47,8 @@ use crate::{
 const PAGE_MAX: usize = 1024 * 1024;
 /// Pages that are read of one server.
 const PAGES_MAX: usize = 16;
+/// So many tasks of a server are listed, and [`PAGE_MAX`] bytes of them.
+const TASKS_MAX: usize = 256;
 
 impl<T: Transport> Endpoint<T> {
     /// The task that a request is about, where it is about one.
@@ -125,9 +129,11 @@ impl<T: Transport> Endpoint<T> {
     async fn tasks_at(&self, asking: &Asking<'_>, place: usize) -> Vec<String> {
         let upstream = &asking.plan.servers[place].server.upstream;
         let ids = OfTasks::new(&self.respondent(asking), asking.caller.key, upstream);
-        let (mut tasks, mut cursor) = (Vec::new(), None::<String>);
+        let (mut tasks, mut bytes, mut cursor) = (Vec::new(), 0, None::<String>);
         for _ in 0..PAGES_MAX {
-            let Some(page) = self.page_of_tasks(asking, place, cursor.as_deref()).await else {
+            let page = self.page_of_tasks(asking, place, cursor.as_deref());
+            let page = tokio::time::timeout(upstream.config.timeout, page).await;
+            let Some(page) = page.ok().flatten() else {
                 tracing::info!(server = upstream.slug(), "the tasks of a server are left out");
                 break;
             };
@@ -142,7 +148,13 @@ impl<T: Transport> Endpoint<T> {
                 break;
             };
             let elements = scan::each_element(&page, listed.value).map_while(Result::ok);
-            tasks.extend(elements.filter_map(|(task, _)| known_task(task.of(&page), &ids)));
+            for task in elements.filter_map(|(task, _)| known_task(task.of(&page), &ids)) {
+                bytes += task.len();
+                if bytes > PAGE_MAX || tasks.len() >= TASKS_MAX {
+                    return tasks;
+                }
+                tasks.push(task);
+            }
             match result.next_cursor.map(|next| next.value.into_owned()) {
                 Some(next) if cursor.as_ref() != Some(&next) => cursor = Some(next),
                 _ => break,
@@ -166,7 +178,6 @@ impl<T: Transport> Endpoint<T> {
         let guard = CallGuard::new(asking.caller.slot(), None);
         let (found, mut noted) = (Resolved::unlisted(place), None);
         let calling = self.federation.call(&call, found, &mut noted, guard, None);
-        // It has a time limit of its own.
         let answer = reply::answered(calling.await.ok()?);
         let kind = media_type(answer.headers());
         let whole = Limited::new(answer.into_body(), PAGE_MAX).collect().await.ok()?;
@@ -205,7 +216,12 @@ impl<T: Transport> Endpoint<T> {
                 client_era: asking.client.era(),
                 logs: asking.client.logs(),
                 takes_stream: asking.headers.is_some_and(takes_stream),
-                client: self.respondent(asking),
+                // No one reads what a server asks with the answer.
+                client: Respondent {
+                    can: ClientCapabilities::default(),
+                    session: None,
+                    ..self.respondent(asking)
+                },
                 state: None,
                 body,
                 request,

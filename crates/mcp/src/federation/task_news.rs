@@ -21,8 +21,8 @@ use crate::{
 
 /// A client is told after so long at most of which tasks it is told, even where a server has not said so yet.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Messages that wait for the client to read them.
-const WAITING_MAX: usize = 16;
+/// Messages that wait for the client to read them. Its servers wait behind them.
+const WAITING_MAX: usize = 4;
 
 /// What servers tell of tasks. They are listened to for as long as this lasts.
 #[derive(Debug)]
@@ -57,8 +57,10 @@ impl TaskNews {
 
     /// From now on only servers of this plan tell.
     pub(crate) fn keep_to(&mut self, plan: &Plan) {
-        self.streams
-            .retain(|stream| plan.place_of(stream.server).is_some());
+        self.streams.retain(|stream| {
+            plan.place_of(stream.server)
+                .is_some_and(|place| plan.servers[place].offers_tools())
+        });
     }
 }
 
@@ -82,7 +84,10 @@ impl<P: Peers> Federation<P> {
                 .filter(|(task, _)| task.server == server)
                 .map(|(task, ours)| (task.id.clone(), ours.clone()))
                 .collect();
-            if ids.is_empty() || self.peers.era(upstream, caller).await != Ok(Era::Modern) {
+            if ids.is_empty()
+                || !offered.offers_tools()
+                || self.peers.era(upstream, caller).await != Ok(Era::Modern)
+            {
                 continue;
             }
             let Some(place) = self.listening.take(plan.project, caller.key) else {

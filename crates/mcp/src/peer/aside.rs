@@ -53,6 +53,8 @@ use crate::wire::{
 const PATIENCE: Duration = Duration::from_secs(1);
 /// One event there, bytes; a picture for a model may be in it.
 const EVENT_MAX: usize = 8 * 1024 * 1024;
+/// A message that asks nothing is no longer than this, bytes: it waits for its client in memory that no one counts.
+const NOTE_MAX: usize = 64 * 1024;
 /// A stream that ended is opened again after this long; each that lasts for less than a minute doubles it.
 const PAUSE: Duration = Duration::from_secs(2);
 const PAUSE_MAX: Duration = Duration::from_mins(2);
@@ -278,6 +280,9 @@ impl<T: Transport> Ear<T> {
 
     /// Notes what the server tells in the session and asks nothing with.
     fn note(&self, notification: &Notification<'_>, message: &Bytes) {
+        if message.len() > NOTE_MAX {
+            return;
+        }
         let (method, params) = (&*notification.method.value, notification.params.as_ref());
         let lists = self.lists.as_ref().and_then(Weak::upgrade);
         match (method, lists) {

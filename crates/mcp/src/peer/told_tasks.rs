@@ -12,8 +12,8 @@ use tokio::{
 };
 
 use super::{
-    answer_events::EVENT_MAX, exchange::modern_request_of, listening::next_data, net::Net, replies::KeptUser,
-    transport::Transport, unavailable::Unavailable, upstream::Upstream,
+    exchange::modern_request_of, listening::next_data, net::Net, replies::KeptUser, transport::Transport,
+    unavailable::Unavailable, upstream::Upstream,
 };
 use crate::wire::{
     envelope::{self, Limits, Message, Notification},
@@ -25,6 +25,9 @@ use crate::wire::{
     task_ids::{edit_told, tells_status},
 };
 
+/// What a server tells of a task is no longer than this, bytes: a stream is kept for each client, and what waits in it has no
+/// share in the memory for answers. The result of a task may be longer, and is then to be asked for.
+const TOLD_MAX: usize = 256 * 1024;
 /// A stream that ended is opened again after this long; each that lasts for less than a minute doubles it.
 const PAUSE: Duration = Duration::from_secs(2);
 const PAUSE_MAX: Duration = Duration::from_mins(2);
@@ -129,8 +132,7 @@ impl Heard<'_> {
         B: http_body::Body<Data = Bytes> + Unpin,
     {
         let mut body = answer.into_body();
-        // The result of a task may be in it.
-        let mut decoder = Decoder::new(EVENT_MAX);
+        let mut decoder = Decoder::new(TOLD_MAX);
         while let Some(data) = next_data(&mut body).await {
             decoder.push(data);
             loop {

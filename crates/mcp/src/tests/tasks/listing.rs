@@ -52,6 +52,29 @@ async fn tasks_of_several_servers_are_one_list_and_a_server_that_fails_is_left_o
 }
 
 #[tokio::test]
+async fn a_server_that_lists_one_task_without_end_is_read_to_a_bound() {
+    let plain = server(Era::Legacy);
+    let endless = FakeServer::new(move |received| match received.method() {
+        "tasks/list" => {
+            let page = vec![state("working"); 100].join(",");
+            let next = received.json["params"]["cursor"].as_str().map_or(0, str::len);
+            let next = "x".repeat(next + 1);
+            let list = format!(r#"{{"tasks":[{page}],"nextCursor":"{next}"}}"#);
+            Ok(reply(received, "result", &list))
+        }
+        _ => (plain.handler)(received),
+    });
+    let world = World::new(&[("one", &endless)]);
+    let plan = world.plan(IdentityForwarding::None, &[]);
+    let client = Client::in_session(&world, &plan, &ADA).await;
+    client.ask("tools/list", "").await;
+    client.begin().await;
+    let listed = client.ask("tasks/list", "").await;
+    assert_eq!(listed["result"]["tasks"].as_array().unwrap().len(), 256);
+    assert_eq!(endless.received("tasks/list").len(), 3);
+}
+
+#[tokio::test]
 async fn a_gateway_without_tasks_has_no_list_of_them() {
     let old = Offers::default().server(Era::Legacy);
     let world = World::new(&[("one", &old)]);

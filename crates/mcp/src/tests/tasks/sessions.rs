@@ -194,6 +194,10 @@ async fn a_session_is_told_the_states_of_its_own_tasks_only() {
         ))
     };
     aside.send(status("another").into()).unwrap();
+    // It would wait for its client in memory that is not counted.
+    let long = format!(r#""working","statusMessage":"{}""#, "x".repeat(70 * 1024));
+    let long = status(THEIRS).replace(r#""working""#, &long);
+    aside.send(long.into()).unwrap();
     aside.send(status(THEIRS).into()).unwrap();
     let told = next(&mut body).await;
     assert_eq!(told["params"], json!({"taskId": id, "status": "working"}));

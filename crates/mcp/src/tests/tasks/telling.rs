@@ -1,6 +1,6 @@
 //! Clients are told the states of tasks by `subscriptions/listen`.
 
-use std::sync::Mutex;
+use std::{sync::Mutex, time::Duration};
 
 use http_body_util::BodyExt as _;
 use tokio_util::sync::CancellationToken;
@@ -119,6 +119,33 @@ async fn a_client_is_told_of_the_tasks_that_it_names_and_of_no_others() {
         told["params"],
         json!({"_meta": {"io.modelcontextprotocol/subscriptionId": "s"}, "taskId": id, "status": "completed", "result": {"x": 1}})
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_told_of_a_task_is_bounded_and_the_server_is_listened_to_again() {
+    let (server, open) = telling();
+    let world = World::new(&[("one", &server)]);
+    let plan = Arc::new(world.plan(IdentityForwarding::Assertion, &[]));
+    let id = Client::stateless(&world, &plan, &ADA).begin().await;
+    let response = subscribe(&world, &plan, &ADA, FOLLOWS, &[&id]).await;
+    let mut body = response.into_body();
+    next(&mut body).await;
+    let status = |result: &str| {
+        event(&format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/tasks","params":{{"_meta":{{"io.modelcontextprotocol/subscriptionId":0}},"taskId":"{THEIRS}","status":"completed","result":{{"x":"{result}"}}}}}}"#
+        ))
+    };
+    let stream = open.lock().unwrap().pop().unwrap();
+    stream.send(status(&"x".repeat(300 * 1024)).into()).unwrap();
+    let again = loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        if let Some(again) = open.lock().unwrap().pop() {
+            break again;
+        }
+    };
+    again.send(status("small").into()).unwrap();
+    let told = next(&mut body).await;
+    assert_eq!(told["params"]["result"], json!({"x": "small"}));
 }
 
 #[tokio::test(start_paused = true)]
