@@ -235,9 +235,10 @@ impl<P: Peers> Federation<P> {
     /// Where a call leads. Its name is looked up here, once; what is found travels with the call.
     pub(crate) async fn find(&self, call: &Call<'_>) -> Result<Resolved, CallError> {
         if let Some(task) = call.task {
-            return Ok(Resolved::unlisted(
-                call.plan.place_of(task.server).ok_or(TaskError::ServerGone)?,
-            ));
+            let place = call.plan.place_of(task.server);
+            // Which tool began it is not known any more; a server without any has no tasks to lead to.
+            let place = place.filter(|place| call.plan.servers[*place].offers_tools());
+            return Ok(Resolved::unlisted(place.ok_or(TaskError::ServerGone)?));
         }
         if !call.aim.kind.is_named() {
             return self.find_by_uri(call).await;

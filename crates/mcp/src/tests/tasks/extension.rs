@@ -161,6 +161,11 @@ async fn a_task_of_a_server_that_left_the_gateway_is_not_asked_for() {
     assert_eq!(refused["error"]["code"], -32602);
     let why = refused["error"]["message"].as_str().unwrap();
     assert!(why.contains("no longer part of this gateway"), "{why}");
+    let without_its_tools = world.plan(IdentityForwarding::None, &[(0, "t")]);
+    let refused = Client::stateless(&world, &without_its_tools, &ADA)
+        .about("tasks/get", &id)
+        .await;
+    assert_eq!(refused["error"]["code"], -32602);
     assert_eq!((asked(&one), asked(&two)), (0, 1));
 }
 
