@@ -275,7 +275,8 @@ impl State {
             .iter()
             .filter_map(Weak::upgrade)
             .collect();
-        alive.sort_by_key(|kept| kept.used_at());
+        // Read once each: others use these lists meanwhile, and a sort may panic if its keys change.
+        alive.sort_by_cached_key(|kept| kept.used_at());
         let mut freed = 0;
         let mut rest = Vec::with_capacity(alive.len());
         for kept in alive {
