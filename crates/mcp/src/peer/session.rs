@@ -15,7 +15,7 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use http::{HeaderValue, Request};
-use moka::sync::Cache;
+use moka::{policy::EvictionPolicy, sync::Cache};
 
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
@@ -291,6 +291,8 @@ impl Default for UpstreamSessions {
         Self {
             slots: Cache::builder()
                 .max_capacity(SESSIONS_MAX)
+                // A new session is used once so far, and must not give way to old ones because of that.
+                .eviction_policy(EvictionPolicy::lru())
                 .time_to_idle(IDLE)
                 .eviction_listener(move |whose: Arc<SlotKey>, _, _| noted.forget(&whose))
                 .build(),
