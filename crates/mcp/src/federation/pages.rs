@@ -4,7 +4,8 @@
 //! as a resource.
 
 use super::{
-    choice::OfServer, offered::Offered, plan::Plan, server::Server, servers::Federation, view::View,
+    choice::OfServer, offered::Offered, plan::Plan, resources::is_in_normal_form, server::Server,
+    servers::Federation, view::View,
 };
 use crate::{
     peer::{
@@ -31,7 +32,12 @@ fn named(tools: &View, server: usize, offered: &Offered, uri: &str) -> Named {
     let Some(entries) = tools.entries_of(server) else {
         return Named::Unknown;
     };
-    let mut named = Named::No;
+    // A tool beyond the bound of its list may bring it too.
+    let mut named = if tools.is_whole(server) {
+        Named::No
+    } else {
+        Named::Unknown
+    };
     for entry in entries.iter().filter(|entry| entry.ui.as_deref() == Some(uri)) {
         if offered.chosen(ListKind::Tools).offers(&entry.key) {
             return Named::ByOffered;
@@ -66,7 +72,9 @@ pub(super) fn is_withheld(tools: Option<&View>, plan: &Plan, server: usize, uri:
         chosen @ OfServer::Items(_) => chosen.offers(uri),
     };
     let named = tools.map_or(Named::Unknown, |tools| named(tools, server, offered, uri));
-    !is_chosen && matches!(named, Named::ByOthers | Named::Unknown)
+    // Its server might read another spelling as a page that is not offered.
+    let is_clear = is_in_normal_form(uri);
+    !is_chosen && (!is_clear || matches!(named, Named::ByOthers | Named::Unknown))
 }
 
 impl<P: Peers> Federation<P> {

@@ -29,7 +29,7 @@ const MATCHING_STEPS_MAX: usize = 2_000_000;
 /// Whether a URI has no second spelling that its server may read as another resource: no dot segments, no empty ones, no
 /// backslash, and nothing percent-encoded that could stand as itself or as a delimiter (RFC 3986 section 6.2.2). Where not
 /// all resources of a server are offered, another spelling of one that is not would be read by a template.
-fn is_in_normal_form(uri: &str) -> bool {
+pub(super) fn is_in_normal_form(uri: &str) -> bool {
     let (scheme, rest) = uri.split_once(':').unwrap_or(("", uri));
     let path = rest.strip_prefix("//").unwrap_or(rest);
     // The authority may be empty: `file:///a`.

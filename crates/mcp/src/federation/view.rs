@@ -227,6 +227,12 @@ impl View {
         Some(&self.lists.get(server)?.as_ref()?.entries)
     }
 
+    /// Whether all that a server lists is known.
+    pub(super) fn is_whole(&self, server: usize) -> bool {
+        let list = self.lists.get(server).and_then(Option::as_ref);
+        list.is_some_and(|list| !list.truncated)
+    }
+
     /// Whether a server lists this name or URI, offered or not; nothing where its list is not known, or not all of it.
     pub(super) fn lists(&self, server: usize, key: &str) -> Option<bool> {
         let list = self.lists.get(server)?.as_ref()?;

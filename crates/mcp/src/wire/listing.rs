@@ -295,9 +295,11 @@ fn page_of(raw: &[u8], meta: Member) -> Option<Box<str>> {
     is_page(&uri).then(|| uri.into())
 }
 
-/// Whether a URI is one of pages that tools bring with them (MCP Apps).
+/// Whether a URI is one of pages that tools bring with them (MCP Apps). A scheme may be written in either case (RFC 3986
+/// section 3.1).
 pub(crate) fn is_page(uri: &str) -> bool {
-    uri.starts_with("ui://")
+    uri.get(..5)
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("ui://"))
 }
 
 /// Whether `execution` says that the tool must be called as a task.

@@ -92,6 +92,15 @@ async fn the_page_of_a_tool_that_is_not_offered_is_not_read() {
         let client = Client::new(&world, &plan, &ADA, era).await;
         assert!(client.read("ui://shop/help.html").await["error"].is_null());
         assert_eq!(reads(&shop), 1);
+        // Nor by another spelling, which the template matches and its server may take for the same.
+        for other in [
+            "UI://shop/cart.html",
+            "ui://shop/c%61rt.html",
+            "ui://shop/./cart.html",
+        ] {
+            assert_not_found(&client.read(other).await, era, other);
+        }
+        assert_eq!(reads(&shop), 1);
         // Who chooses it as a resource offers it.
         let chosen = world.plan_of_all(&[(0, "help")], Choice::All, world.choice(&[(0, PAGE)]));
         assert!(reads_page(&world, &chosen, era).await["error"].is_null());

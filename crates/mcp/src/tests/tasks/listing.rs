@@ -53,7 +53,7 @@ async fn tasks_of_several_servers_are_one_list_and_a_server_that_fails_is_left_o
 
 #[tokio::test]
 async fn a_server_that_lists_one_task_without_end_is_read_to_a_bound() {
-    let plain = server(Era::Legacy);
+    let well = server(Era::Legacy);
     let endless = FakeServer::new(move |received| match received.method() {
         "tasks/list" => {
             let page = vec![state("working"); 100].join(",");
@@ -62,7 +62,7 @@ async fn a_server_that_lists_one_task_without_end_is_read_to_a_bound() {
             let list = format!(r#"{{"tasks":[{page}],"nextCursor":"{next}"}}"#);
             Ok(reply(received, "result", &list))
         }
-        _ => (plain.handler)(received),
+        _ => (well.handler)(received),
     });
     let world = World::new(&[("one", &endless)]);
     let plan = world.plan(IdentityForwarding::None, &[]);
