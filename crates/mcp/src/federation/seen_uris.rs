@@ -7,9 +7,11 @@ use std::{
 };
 
 use gatewright_domain::id::{ProjectId, ServerId};
-use sha2::{Digest as _, Sha256};
 
-use crate::peer::caller::CallerKey;
+use crate::{
+    peer::caller::CallerKey,
+    wire::fingerprint::{Fingerprint, fingerprint},
+};
 
 /// Users whose URIs are remembered; about 10 kB each at most. Where there are more, the one longest without a request gives way
 /// of the project that has most of them.
@@ -17,11 +19,8 @@ const USERS_MAX: usize = 5_000;
 /// URIs remembered of one user; the one that was named longest ago gives way.
 const OF_USER_MAX: usize = 256;
 
-/// Tells URIs apart: the beginning of their SHA-256.
-type UriHash = [u8; 16];
-
 /// What one user saw, the newest last.
-type OfUser = Arc<Mutex<VecDeque<(UriHash, ServerId)>>>;
+type OfUser = Arc<Mutex<VecDeque<(Fingerprint, ServerId)>>>;
 
 /// URIs that answers of servers named. A key is one user's at one gateway, so no other user or gateway is served from it.
 #[derive(Debug, Default)]
@@ -105,7 +104,7 @@ impl SeenUris {
         let of_user = of_user.unwrap_or_else(|| all.add(project, caller));
         drop(all);
         let mut seen = of_user.lock().unwrap_or_else(PoisonError::into_inner);
-        let hash = hash(uri);
+        let hash = fingerprint(uri);
         if seen.back() == Some(&(hash, server)) {
             return;
         }
@@ -120,18 +119,11 @@ impl SeenUris {
     pub(super) fn server_of(&self, project: ProjectId, caller: CallerKey, uri: &str) -> Option<ServerId> {
         let of_user = self.lock().find(project, caller)?;
         let seen = of_user.lock().unwrap_or_else(PoisonError::into_inner);
-        let hash = hash(uri);
+        let hash = fingerprint(uri);
         seen.iter()
             .find(|(known, _)| *known == hash)
             .map(|(_, server)| *server)
     }
-}
-
-fn hash(uri: &str) -> UriHash {
-    let digest = Sha256::digest(uri);
-    let mut hash = [0; 16];
-    hash.copy_from_slice(&digest[..16]);
-    hash
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ use std::{
 
 use gatewright_domain::id::ServerId;
 use moka::sync::Cache;
-use sha2::{Digest as _, Sha256};
 
 use super::caller::CallerKey;
+use crate::wire::fingerprint::{Fingerprint, fingerprint};
 
 /// Users whose tasks are remembered; about 10 kB each at most. The one longest without a request gives way.
 const USERS_MAX: u64 = 5_000;
@@ -21,11 +21,8 @@ const OF_USER_MAX: usize = 256;
 /// A user's are forgotten after so long without any.
 const IDLE: Duration = Duration::from_hours(24);
 
-/// Tells tasks of a server apart: the beginning of the SHA-256 of their id.
-type TaskHash = [u8; 16];
-
 /// Those of one user, the newest last.
-type OfUser = Arc<Mutex<VecDeque<(ServerId, TaskHash)>>>;
+type OfUser = Arc<Mutex<VecDeque<(ServerId, Fingerprint)>>>;
 
 /// Tasks of users. A key is one user's at one gateway.
 #[derive(Debug)]
@@ -47,7 +44,7 @@ impl BegunTasks {
     pub(crate) fn note(&self, caller: CallerKey, server: ServerId, id: &str) {
         let of_user = self.0.get_with(caller, OfUser::default);
         let mut tasks = of_user.lock().unwrap_or_else(PoisonError::into_inner);
-        let task = (server, hash(id));
+        let task = (server, fingerprint(id));
         if tasks.back() == Some(&task) {
             return;
         }
@@ -60,7 +57,7 @@ impl BegunTasks {
 
     /// Whether a task of a server is known to be this user's.
     pub(crate) fn has(&self, caller: CallerKey, server: ServerId, id: &str) -> bool {
-        let task = (server, hash(id));
+        let task = (server, fingerprint(id));
         self.any(caller, |known| *known == task)
     }
 
@@ -69,20 +66,13 @@ impl BegunTasks {
         self.any(caller, |(of, _)| *of == server)
     }
 
-    fn any(&self, caller: CallerKey, is_it: impl Fn(&(ServerId, TaskHash)) -> bool) -> bool {
+    fn any(&self, caller: CallerKey, is_it: impl Fn(&(ServerId, Fingerprint)) -> bool) -> bool {
         let Some(of_user) = self.0.get(&caller) else {
             return false;
         };
         let tasks = of_user.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.iter().any(is_it)
     }
-}
-
-fn hash(id: &str) -> TaskHash {
-    let digest = Sha256::digest(id);
-    let mut hash = [0; 16];
-    hash.copy_from_slice(&digest[..16]);
-    hash
 }
 
 #[cfg(test)]

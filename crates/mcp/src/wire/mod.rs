@@ -8,6 +8,7 @@ pub mod bridge_splice;
 pub mod capabilities;
 pub mod envelope;
 pub(crate) mod extensions;
+pub(crate) mod fingerprint;
 pub mod headers;
 pub mod id;
 pub(crate) mod input_required;
