@@ -122,7 +122,7 @@ impl Resource for CreatedKeyResource {
 
 /// Create an API key of a project
 ///
-/// Needs a key of role `owner`; an instance key may create the first one of a project that has no live owner's key.
+/// Needs a key of role `owner`; an instance key may create the first one of a project without an active key of role `owner`.
 #[utoipa::path(
     post,
     path = "/api/v1/projects/{project}/api-keys",

@@ -162,9 +162,9 @@ async fn ask(
 
 /// Call a tool of a gateway, as a client of one of its users would, and see what its server received
 ///
-/// It works like a request of a client: the same tools, the same servers, the same limits. Servers that are told who
-/// the user is, learn in the claim `act` who called in their name. The audit trail notes the tool and the user, and neither
-/// arguments nor results.
+/// It works like a request from a client, with the same tools, servers and limits. Servers that receive the user's
+/// identity see in the claim `act` who called on the user's behalf. The audit log contains the tool and the user, but
+/// neither arguments nor results.
 ///
 /// A server can ask for input by a form or a URL: `result` then has `resultType: input_required`, with `inputRequests` and
 /// `requestState` (MCP 2026-07-28). Make the same request again, with `input_responses` and `request_state`; the audit trail

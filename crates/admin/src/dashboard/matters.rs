@@ -78,7 +78,7 @@ pub(super) fn row(place: &InProject, matter: Matter, now: Timestamp) -> MatterRo
             name,
             what: "The gateway has no tools".to_owned(),
             at: None,
-            advice: "There is no server in this project yet. Register one, and its tools appear immediately.".into(),
+            advice: "This project has no server yet. Register one, and its tools appear immediately.".into(),
             is_grave: true,
         },
         Matter::Unverified { source: (id, name) } => MatterRow {

@@ -259,8 +259,8 @@ pub(super) async fn may_make_first_owner(
 ) -> Result<(), ServiceError> {
     if role != KeyRole::Owner {
         return Err(ServiceError::Forbidden(
-            "An instance key creates only the first key or invitation of a project, of role `owner`. Create the others with \
-             that one."
+            "An instance key can only create the first key or invitation of a project, with the role `owner`. Use that key to \
+             create the others."
                 .to_owned(),
         ));
     }

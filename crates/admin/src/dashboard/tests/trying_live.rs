@@ -93,7 +93,7 @@ async fn what_is_refused_before_the_call_comes_as_a_page() {
     assert_eq!(place.bench.browser().run(&path, &CALL).await.status(), 303);
     assert_eq!(place.upstream.calls().len(), 0);
 
-    // What the server is not asked because of who it is for, is told at the end of the stream.
+    // A refusal because of the user comes at the end of the stream; the server is not asked.
     let user = place.user("grace").await;
     let block = format!("{}/users/{user}", place.project);
     let blocked = json!({"status": "blocked"});

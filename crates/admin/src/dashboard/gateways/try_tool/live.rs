@@ -47,7 +47,7 @@ pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
     accepted.is_some_and(|accept| accept.contains(KIND))
 }
 
-/// Reports are told while the page is made. Dropping the response drops what makes it.
+/// Streams reports while the page is rendered. Dropping the response stops the rendering.
 pub(super) fn respond<F>(make: impl FnOnce(Tell) -> F) -> Response
 where
     F: Future<Output = Response> + Send + 'static,
