@@ -1,5 +1,8 @@
 //! An instance on a fresh SQLite database.
 
+pub mod servers;
+pub mod single_sign_on;
+
 use std::sync::Arc;
 
 use gatewright_core::config::Config;

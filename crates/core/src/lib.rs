@@ -17,6 +17,7 @@ pub mod next;
 pub mod problem;
 pub mod request;
 mod request_id;
+pub mod routing;
 pub mod running;
 pub mod same_origin;
 pub mod session_cookie;

@@ -60,14 +60,17 @@ pub(crate) async fn write_last(app: &Admin) {
         }
     };
     tell(
-        app.sign_in_trace.flush().await,
+        app.gateways().sign_in_trace.flush().await,
         "the last steps of the sign-in trace",
     );
     tell(
-        seen_tokens::flush(&app.resource_server).await,
+        seen_tokens::flush(&app.gateways().resource_server).await,
         "the last first uses of access tokens",
     );
-    tell(app.last_used.flush(&app.store).await, "the last uses of API keys");
+    tell(
+        app.last_used.flush(&app.core().store).await,
+        "the last uses of API keys",
+    );
 }
 
 async fn until_shutdown(app: Arc<Admin>, job: impl Future<Output = ()>) {
@@ -129,12 +132,12 @@ async fn poll(app: Arc<Admin>) {
 async fn listen(app: Arc<Admin>) {
     let mut streak = Streak::new(&app, "listening for changes");
     loop {
-        let changed = match app.store.changed().await {
+        let changed = match app.core().store.changed().await {
             // Letters of other replicas are announced in the same way.
             Ok(()) => app
                 .refresh_directory()
                 .await
-                .and(replica_mail::hear(&app.resource_server).await),
+                .and(replica_mail::hear(&app.gateways().resource_server).await),
             Err(error) => Err(error),
         };
         streak.note(&changed);
@@ -149,7 +152,7 @@ async fn hear(app: Arc<Admin>) {
     let mut ticks = every(POLL_EVERY);
     loop {
         ticks.tick().await;
-        let result = timeout(POLL_DEADLINE, sessions::hear(&app.resource_server)).await;
+        let result = timeout(POLL_DEADLINE, sessions::hear(&app.gateways().resource_server)).await;
         streak.note(&result.unwrap_or(Err(StoreError::Busy)));
     }
 }
@@ -159,7 +162,7 @@ async fn read_mail(app: Arc<Admin>) {
     let mut ticks = every(POLL_EVERY);
     loop {
         ticks.tick().await;
-        let result = timeout(POLL_DEADLINE, replica_mail::hear(&app.resource_server)).await;
+        let result = timeout(POLL_DEADLINE, replica_mail::hear(&app.gateways().resource_server)).await;
         streak.note(&result.unwrap_or(Err(StoreError::Busy)));
     }
 }
@@ -175,7 +178,7 @@ async fn probe(app: Arc<Admin>) {
 
 /// Tries whether the database takes writes, for readiness. One that is busy has not refused, unless it stays so.
 pub(crate) async fn probe_once(app: &Admin) -> Result<(), StoreError> {
-    let result = timeout(PROBE_DEADLINE, app.store.probe())
+    let result = timeout(PROBE_DEADLINE, app.core().store.probe())
         .await
         .unwrap_or(Err(StoreError::Busy));
     match &result {
@@ -202,7 +205,7 @@ async fn flush(app: Arc<Admin>) {
     let mut ticks = every(FLUSH_EVERY);
     loop {
         ticks.tick().await;
-        streak.note(&app.last_used.flush(&app.store).await);
+        streak.note(&app.last_used.flush(&app.core().store).await);
     }
 }
 
@@ -211,7 +214,7 @@ async fn see(app: Arc<Admin>) {
     let mut ticks = every(SEEN_EVERY);
     loop {
         ticks.tick().await;
-        streak.note(&seen_tokens::flush(&app.resource_server).await);
+        streak.note(&seen_tokens::flush(&app.gateways().resource_server).await);
     }
 }
 
@@ -220,6 +223,6 @@ async fn trace(app: Arc<Admin>) {
     let mut ticks = every(TRACE_EVERY);
     loop {
         ticks.tick().await;
-        streak.note(&app.sign_in_trace.flush_for(Urgency::Program).await);
+        streak.note(&app.gateways().sign_in_trace.flush_for(Urgency::Program).await);
     }
 }

@@ -62,7 +62,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until `app.shutdown` is cancelled, then lets running requests end within the configured grace.
 pub(crate) async fn run(app: Arc<Admin>, listener: TcpListener) -> anyhow::Result<()> {
-    let front = gatewright_admin::front(&app);
+    let front = gatewright_dashboard::front(&app);
     run_behind(front, app, listener).await
 }
 
@@ -72,7 +72,7 @@ pub(crate) async fn run_with(
     listener: TcpListener,
     more: Router<Arc<Admin>>,
 ) -> anyhow::Result<()> {
-    let front = gatewright_admin::front_with(&app, more);
+    let front = gatewright_dashboard::front_with(&app, more);
     run_behind(front, app, listener).await
 }
 
@@ -125,7 +125,7 @@ async fn run_behind(front: Front, app: Arc<Admin>, listener: TcpListener) -> any
     if tokio::time::timeout(LAST_WRITES, writing).await.is_err() {
         tracing::warn!("the database takes too long; what was noted last is not written");
     }
-    app.store.close().await;
+    app.core().store.close().await;
     Ok(())
 }
 

@@ -6,6 +6,7 @@
 /// that does not exist yet is no fault; one without a place here is.
 pub(crate) const ORDER: &[&[&str]] = &[
     &["gatewright"],
+    &["dashboard"],
     &["admin"],
     &["gateway"],
     &["identity"],

@@ -4,7 +4,7 @@
 
 pub(crate) mod limits;
 pub(crate) mod passwords;
-pub(crate) mod visitor;
+pub mod visitor;
 
 #[cfg(test)]
 mod tests;

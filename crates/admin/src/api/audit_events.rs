@@ -333,7 +333,7 @@ async fn list(
 
 /// Streams a page at a time: no transaction and at most one page is held while the caller reads. An export whose
 /// key or session expires in the meantime breaks off, so that no one takes it for a whole one.
-pub(crate) async fn export(
+pub async fn export(
     app: Arc<Admin>,
     authority: Authority,
     project: Option<ProjectId>,

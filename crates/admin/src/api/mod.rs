@@ -21,6 +21,7 @@ pub(crate) mod preregistered_clients;
 pub(crate) mod problem;
 pub(crate) mod projects;
 mod resource;
+mod routes;
 pub(crate) mod secrets;
 pub(crate) mod server_checks;
 pub(crate) mod servers;
@@ -44,14 +45,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use gatewright_core::routing::{any, get};
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa_axum::router::OpenApiRouter;
 
-use self::{attempts::Attempts, idempotency::Creations, problem::Problem};
-use crate::{
-    Admin,
-    routing::{any, get, routes},
-};
+use self::{attempts::Attempts, idempotency::Creations, problem::Problem, routes::routes};
+use crate::Admin;
 
 /// Bodies are read at most this far: a gateway with thousands of allowed tools fits, a flood does not.
 const MAX_BODY: usize = 2 * 1024 * 1024;

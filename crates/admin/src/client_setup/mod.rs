@@ -13,9 +13,9 @@ use serde::Serialize;
 use self::shell::quoted;
 
 /// Stands where the person puts an API key of role `gateway`.
-pub(crate) const KEY: &str = "YOUR_GATEWAY_KEY";
+pub const KEY: &str = "YOUR_GATEWAY_KEY";
 /// Stands where the person puts the id of the end user.
-pub(crate) const USER: &str = "YOUR_USER_ID";
+pub const USER: &str = "YOUR_USER_ID";
 /// The header that says for whom a request is.
 const USER_HEADER: &str = "Gatewright-User-ID";
 

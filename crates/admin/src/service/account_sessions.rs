@@ -11,7 +11,7 @@ use gatewright_domain::{
 };
 use gatewright_store::{Tx, account_session as rows};
 
-pub(crate) use gatewright_core::account_sessions::{Session, find};
+pub use gatewright_core::account_sessions::{Session, find};
 
 use super::{
     Authority, ServiceError,
@@ -34,7 +34,7 @@ pub struct Begun {
 }
 
 /// Ends the session a visitor came with. Ending what has ended does nothing.
-pub(crate) async fn sign_out(app: &Admin, visitor: &Visitor) -> Result<(), ServiceError> {
+pub async fn sign_out(app: &Admin, visitor: &Visitor) -> Result<(), ServiceError> {
     let Some(token) = &visitor.session else {
         return Ok(());
     };
@@ -52,18 +52,14 @@ pub(crate) async fn sign_out(app: &Admin, visitor: &Visitor) -> Result<(), Servi
 }
 
 /// The sessions of the signed-in account, the one used last first.
-pub(crate) async fn list(app: &Admin, authority: &Authority) -> Result<Vec<AccountSession>, ServiceError> {
+pub async fn list(app: &Admin, authority: &Authority) -> Result<Vec<AccountSession>, ServiceError> {
     let me = authority.oneself()?;
     let mut tx = app.store.read(me).await?;
     Ok(rows::list(&mut tx, me.account, app.now()).await?)
 }
 
 /// Ends one session of the signed-in account, which may be the one it asks through.
-pub(crate) async fn end(
-    app: &Admin,
-    authority: &Authority,
-    id: AccountSessionId,
-) -> Result<(), ServiceError> {
+pub async fn end(app: &Admin, authority: &Authority, id: AccountSessionId) -> Result<(), ServiceError> {
     let me = authority.oneself()?;
     let account = me.account;
     let mut change = Change::begin(app, me.change()).await?;
@@ -85,7 +81,7 @@ pub(crate) async fn end(
 }
 
 /// Ends every session of the signed-in account but the one it asks through; how many.
-pub(crate) async fn end_others(app: &Admin, authority: &Authority) -> Result<u64, ServiceError> {
+pub async fn end_others(app: &Admin, authority: &Authority) -> Result<u64, ServiceError> {
     let me = authority.oneself()?;
     let (id, current) = (me.account, me.session);
     let mut change = Change::begin(app, me.change()).await?;

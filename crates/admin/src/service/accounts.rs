@@ -26,7 +26,7 @@ use gatewright_store::{
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-pub(crate) use self::managed::{end_sessions_of, memberships_of, offer_password, others_of_address, search};
+pub use self::managed::{end_sessions_of, memberships_of, offer_password, others_of_address, search};
 use super::{
     Authority, IfMatch, Patch, ServiceError,
     account_sessions::{self, Begun},
@@ -47,7 +47,7 @@ const FRESH: std::time::Duration = std::time::Duration::from_mins(15);
 /// A change of an account by an administrator of the instance.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct AccountPatch {
+pub struct AccountPatch {
     /// `disabled` ends every session of the account, and every grant it has as a member.
     #[schema(schema_with = schema::account_status)]
     #[serde(default)]
@@ -67,7 +67,7 @@ pub(crate) struct AccountPatch {
 /// A change of one's own account.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct OwnAccountPatch {
+pub struct OwnAccountPatch {
     /// 1-80 characters.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
@@ -77,7 +77,7 @@ pub(crate) struct OwnAccountPatch {
 /// A change of one's own password.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct PasswordChange {
+pub struct PasswordChange {
     /// The present one. An account that has none leaves it out, and must have signed in within the last quarter of an hour.
     #[schema(value_type = Option<String>, format = Password)]
     #[serde(default)]
@@ -89,7 +89,7 @@ pub(crate) struct PasswordChange {
 }
 
 /// All accounts, oldest first.
-pub(crate) async fn list(
+pub async fn list(
     app: &Admin,
     authority: &Authority,
     page: &PageRequest,
@@ -99,13 +99,13 @@ pub(crate) async fn list(
 }
 
 /// One account.
-pub(crate) async fn find(app: &Admin, authority: &Authority, id: AccountId) -> Result<Account, ServiceError> {
+pub async fn find(app: &Admin, authority: &Authority, id: AccountId) -> Result<Account, ServiceError> {
     let mut tx = app.store.read(authority.read_instance()?).await?;
     existing(&mut tx, id).await
 }
 
 /// Enables, disables, or changes who administers the instance. All of it ends the sessions of the account.
-pub(crate) async fn update(
+pub async fn update(
     app: &Admin,
     authority: &Authority,
     id: AccountId,
@@ -221,7 +221,7 @@ pub(crate) async fn own_memberships(
 }
 
 /// Renames the signed-in account.
-pub(crate) async fn update_own(
+pub async fn update_own(
     app: &Admin,
     authority: &Authority,
     patch: OwnAccountPatch,
@@ -251,7 +251,7 @@ pub(crate) async fn update_own(
 }
 
 /// Changes the password of the signed-in account. Every session ends, the present one too: it goes on under a new cookie.
-pub(crate) async fn change_password(
+pub async fn change_password(
     app: &Admin,
     authority: &Authority,
     visitor: &Visitor,

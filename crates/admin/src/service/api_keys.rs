@@ -15,7 +15,7 @@ use gatewright_store::{Page, PageRequest, Tx, api_key as rows, quota::Counted};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-pub(crate) use self::rotation::{RotateApiKey, rotate};
+pub use self::rotation::{RotateApiKey, rotate};
 use super::{
     Authority, IfMatch, Patch, ServiceError, Version,
     authority::{MayChange, before_sign_in},

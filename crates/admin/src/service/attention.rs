@@ -33,7 +33,7 @@ const SOON: Duration = Duration::from_hours(14 * 24);
 
 /// Something that needs attention.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Matter {
+pub enum Matter {
     /// The provider refuses the client secret of a source.
     SecretRefused {
         /// The source.
@@ -93,11 +93,7 @@ pub(crate) enum Matter {
 }
 
 /// All that is known of a project.
-pub(crate) async fn of(
-    app: &Admin,
-    authority: &Authority,
-    project: ProjectId,
-) -> Result<Vec<Matter>, ServiceError> {
+pub async fn of(app: &Admin, authority: &Authority, project: ProjectId) -> Result<Vec<Matter>, ServiceError> {
     let now = app.now();
     let permit = authority.read(project)?;
     let mut tx = app.store.read(permit).await?;

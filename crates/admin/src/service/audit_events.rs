@@ -13,7 +13,7 @@ use super::{Authority, ServiceError, authority::before_sign_in, change::Object};
 use crate::Admin;
 
 /// Events of a project (`None`: of the instance), newest first.
-pub(crate) async fn list(
+pub async fn list(
     app: &Admin,
     authority: &Authority,
     project: Option<ProjectId>,

@@ -20,7 +20,7 @@ use crate::Admin;
 /// A client to keep out.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct NewClientBlock {
+pub struct NewClientBlock {
     /// Its id in the short form that grants and the list of clients show: `cli_…`, or the URL of its metadata document.
     #[schema(required = true, max_length = 512)]
     #[serde(default)]
@@ -28,7 +28,7 @@ pub(crate) struct NewClientBlock {
 }
 
 /// Clients with live grants at a gateway.
-pub(crate) async fn list(
+pub async fn list(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -42,7 +42,7 @@ pub(crate) async fn list(
 
 /// Keeps a client out of a gateway: its grants end, its tokens fail from the next request, and it is refused
 /// wherever it asks.
-pub(crate) async fn block(
+pub async fn block(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -83,7 +83,7 @@ pub(crate) async fn block(
 }
 
 /// Blocked clients of a gateway, oldest block first.
-pub(crate) async fn list_blocked(
+pub async fn list_blocked(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -96,7 +96,7 @@ pub(crate) async fn list_blocked(
 }
 
 /// Lets a client in again. Grants that were ended stay ended.
-pub(crate) async fn unblock(
+pub async fn unblock(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,

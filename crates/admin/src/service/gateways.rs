@@ -19,7 +19,7 @@ use gatewright_store::{
 };
 
 pub use self::input::{GatewayPatch, NewGateway};
-pub(crate) use self::look::{contents, held_at, servers_of, summaries, try_slug};
+pub use self::look::{contents, held_at, servers_of, summaries, try_slug};
 use super::{
     Authority, IfMatch, Patch, ServiceError,
     authority::MayRead,
@@ -77,7 +77,7 @@ pub async fn list(
 }
 
 /// One gateway.
-pub(crate) async fn find(
+pub async fn find(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -150,7 +150,7 @@ pub(super) async fn update_in(
 }
 
 /// Deletes a gateway with its grants, or says what would go. Its slug stays with the project.
-pub(crate) async fn delete(
+pub async fn delete(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,

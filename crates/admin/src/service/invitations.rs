@@ -36,7 +36,7 @@ use crate::{Admin, account::visitor::Visitor, schema};
 /// An invitation to make.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct NewInvitation {
+pub struct NewInvitation {
     /// Whom it is for: an account of another address cannot accept it.
     #[schema(required = true, format = Email)]
     #[serde(default)]
@@ -49,7 +49,7 @@ pub(crate) struct NewInvitation {
 
 /// An invitation that was just made, with its link, which no one can read again.
 #[derive(Debug)]
-pub(crate) struct CreatedInvitation {
+pub struct CreatedInvitation {
     /// The invitation.
     pub invitation: Invitation,
     /// The link to send.
@@ -58,7 +58,7 @@ pub(crate) struct CreatedInvitation {
 
 /// An invitation as its recipient sees it.
 #[derive(Debug, Clone)]
-pub(crate) struct Offer {
+pub struct Offer {
     /// The invitation.
     pub invitation: Invitation,
     /// What has become of it.
@@ -71,7 +71,7 @@ pub(crate) struct Offer {
 
 /// Who has the address of an invitation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Holder {
+pub enum Holder {
     /// No one: the recipient makes an account.
     None,
     /// Someone who set up an account with another invitation, and may be anyone who had its link. The recipient joins with
@@ -84,7 +84,7 @@ pub(crate) enum Holder {
 /// Creates an invitation; an open one for the same address is revoked by it. Owners do; an instance key may invite the first
 /// owner of a project that has none. A key that expires invites no one: a member stays. An invitation ends with its maker
 /// ([`end_of`]).
-pub(crate) async fn create(
+pub async fn create(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -144,7 +144,7 @@ pub(crate) async fn create(
 }
 
 /// Invitations of a project, newest first, those that ended too.
-pub(crate) async fn list(
+pub async fn list(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -166,7 +166,7 @@ pub(crate) async fn find(
 }
 
 /// Revokes an open invitation. Revoking what has ended does nothing.
-pub(crate) async fn revoke(
+pub async fn revoke(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -183,7 +183,7 @@ pub(crate) async fn revoke(
 }
 
 /// What a link offers; nothing when it never was one. Accepted by no one yet.
-pub(crate) async fn look(app: &Admin, token: &str) -> Result<Option<Offer>, ServiceError> {
+pub async fn look(app: &Admin, token: &str) -> Result<Option<Offer>, ServiceError> {
     let mut tx = app.store.read(before_sign_in()).await?;
     let Some(invitation) = rows::find_by_hash(&mut tx, TokenHash::of(token)).await? else {
         return Ok(None);
@@ -214,7 +214,7 @@ async fn holder_of(tx: &mut Tx, email: &Email) -> Result<Holder, ServiceError> {
 
 /// Accepts as the signed-in account; the project. An account whose address is not proven types its password: a browser may be
 /// signed in to an account that someone else has set up for the address.
-pub(crate) async fn accept(
+pub async fn accept(
     app: &Admin,
     authority: &Authority,
     session: &Session,
@@ -254,7 +254,7 @@ pub(crate) async fn accept(
 /// Accepts as someone who has no account yet, or whose address was used by someone else: makes an account of the invited
 /// address, and signs in. It shares nothing with other accounts of the address, which keep what they have and get nothing of
 /// this project; those that are members of no project are deleted.
-pub(crate) async fn accept_as_newcomer(
+pub async fn accept_as_newcomer(
     app: &Admin,
     visitor: &Visitor,
     token: &str,

@@ -27,7 +27,7 @@ use crate::{Admin, schema};
 /// A change of a member.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct MemberPatch {
+pub struct MemberPatch {
     /// The new role. It ends the member's sessions; the last owner stays an owner.
     #[schema(schema_with = schema::member_role)]
     #[serde(default)]
@@ -35,7 +35,7 @@ pub(crate) struct MemberPatch {
 }
 
 /// Members with their accounts, in the order in which the accounts were made.
-pub(crate) async fn list(
+pub async fn list(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -46,7 +46,7 @@ pub(crate) async fn list(
 }
 
 /// One member.
-pub(crate) async fn find(
+pub async fn find(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -58,7 +58,7 @@ pub(crate) async fn find(
 
 /// Adds the signed-in administrator of the instance to a project as an owner. Everyone in the project can see it, in the
 /// list of members and in the audit trail.
-pub(crate) async fn join(
+pub async fn join(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -81,7 +81,7 @@ pub(crate) async fn join(
 }
 
 /// Changes the role of a member, whose sessions end.
-pub(crate) async fn update(
+pub async fn update(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -126,7 +126,7 @@ pub(crate) async fn update(
 
 /// Removes a member; everyone may remove themselves. Keys belong to the project and stay; grants the account has as a
 /// member end, and fail from the next request.
-pub(crate) async fn remove(
+pub async fn remove(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,

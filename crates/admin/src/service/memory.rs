@@ -21,15 +21,15 @@ use crate::{
 
 /// The configuration in memory.
 #[derive(Debug)]
-pub(crate) struct Directory(Arc<Gateways>);
+pub struct Directory(Arc<Gateways>);
 
 /// The trace of sign-ins, of which a part is only in memory.
 #[derive(Debug)]
-pub(crate) struct SignInTrace(Arc<Gateways>);
+pub struct SignInTrace(Arc<Gateways>);
 
 /// What is known of servers from using them.
 #[derive(Debug)]
-pub(crate) struct ResourceServer(Arc<Gateways>);
+pub struct ResourceServer(Arc<Gateways>);
 
 impl Directory {
     /// Guards the directory of `gateways`.
@@ -38,7 +38,7 @@ impl Directory {
     }
 
     /// Whether it was confirmed within the last five seconds.
-    pub(crate) fn is_current(&self) -> bool {
+    pub fn is_current(&self) -> bool {
         self.0.directory.current().is_ok()
     }
 
@@ -101,7 +101,7 @@ impl ResourceServer {
     }
 
     /// What is known of a server of the project from serving gateways.
-    pub(super) fn health(&self, permit: MayRead, server: &Server) -> Option<Health> {
+    pub fn health(&self, permit: MayRead, server: &Server) -> Option<Health> {
         let is_open = server.project_id == permit.project();
         is_open.then(|| self.0.resource_server.health(server)).flatten()
     }

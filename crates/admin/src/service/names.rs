@@ -8,10 +8,10 @@ use gatewright_store::names as rows;
 use super::{Authority, ServiceError};
 use crate::Admin;
 
-pub(crate) use rows::{Choice, Kind};
+pub use rows::{Choice, Kind};
 
 /// The names of things, by id; each ID is asked for once. What was deleted has none.
-pub(crate) async fn of(
+pub async fn of(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -30,7 +30,7 @@ pub(crate) async fn of(
 }
 
 /// What a filter offers: id and name of the first two hundred.
-pub(crate) async fn to_choose_from(
+pub async fn to_choose_from(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,

@@ -91,7 +91,7 @@ pub async fn offer_fully(app: &Admin, email: &str, make_admin: bool) -> Result<O
 }
 
 /// Whose password a link sets; nothing when it has run out, was used or never was.
-pub(crate) async fn look(app: &Admin, token: &str) -> Result<Option<Account>, ServiceError> {
+pub async fn look(app: &Admin, token: &str) -> Result<Option<Account>, ServiceError> {
     let mut tx = app.store.read(before_sign_in()).await?;
     let found = account_link::find(&mut tx, TokenHash::of(token), app.now()).await?;
     match found {
@@ -102,7 +102,7 @@ pub(crate) async fn look(app: &Admin, token: &str) -> Result<Option<Account>, Se
 
 /// Uses a link: sets the password, ends every session of the account, and signs in. It works where the instance takes no
 /// passwords too, because that is when an identity provider that fails locks everyone out.
-pub(crate) async fn complete(
+pub async fn complete(
     app: &Admin,
     visitor: &Visitor,
     token: &str,

@@ -32,7 +32,7 @@ use crate::{Admin, schema};
 /// A client to register.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct NewPreregisteredClient {
+pub struct NewPreregisteredClient {
     /// 1-80 characters, unique at the gateway; the consent page shows it.
     #[schema(required = true, min_length = 1, max_length = 80)]
     #[serde(default)]
@@ -72,7 +72,7 @@ pub(crate) struct PreregisteredClientPatch {
 /// How to rotate a secret.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct SecretRotation {
+pub struct SecretRotation {
     /// How long the old secret keeps working, in seconds: a day when left out, 0 to revoke it immediately.
     #[schema(minimum = 0, maximum = 2_592_000)]
     #[serde(default)]
@@ -81,7 +81,7 @@ pub(crate) struct SecretRotation {
 
 /// A client with the secret that was just made for it, which no one can read again.
 #[derive(Debug)]
-pub(crate) struct WithSecret {
+pub struct WithSecret {
     /// The client.
     pub client: PreregisteredClient,
     /// Its new secret; none for a public client.
@@ -132,7 +132,7 @@ impl NewPreregisteredClient {
 }
 
 /// Registers a client at a gateway.
-pub(crate) async fn create(
+pub async fn create(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -172,7 +172,7 @@ pub(super) async fn create_in(
 }
 
 /// Clients of a gateway, oldest first.
-pub(crate) async fn list(
+pub async fn list(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -237,7 +237,7 @@ pub(super) async fn update_in(
 }
 
 /// Makes a new secret. The old one keeps working for the overlap; one that was still in its overlap ends.
-pub(crate) async fn rotate_secret(
+pub async fn rotate_secret(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -295,7 +295,7 @@ pub(crate) async fn rotate_secret(
 }
 
 /// Deletes a client; its grants end, and its tokens fail from the next request.
-pub(crate) async fn delete(
+pub async fn delete(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,

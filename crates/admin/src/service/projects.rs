@@ -36,7 +36,7 @@ pub struct NewProject {
 /// A change of a project.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ProjectPatch {
+pub struct ProjectPatch {
     /// 1-80 characters, unique in the instance.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
@@ -87,13 +87,13 @@ pub async fn list(
 }
 
 /// One project.
-pub(crate) async fn find(app: &Admin, authority: &Authority, id: ProjectId) -> Result<Project, ServiceError> {
+pub async fn find(app: &Admin, authority: &Authority, id: ProjectId) -> Result<Project, ServiceError> {
     let mut tx = app.store.read(authority.read_project(id)?).await?;
     existing(&mut tx, id).await
 }
 
 /// How much there is in a project.
-pub(crate) async fn contents(
+pub async fn contents(
     app: &Admin,
     authority: &Authority,
     id: ProjectId,
@@ -103,7 +103,7 @@ pub(crate) async fn contents(
 }
 
 /// Renames a project.
-pub(crate) async fn update(
+pub async fn update(
     app: &Admin,
     authority: &Authority,
     id: ProjectId,
@@ -133,7 +133,7 @@ async fn update_in(
 
 /// What goes with a project.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Deletion {
+pub struct Deletion {
     /// What is in it.
     pub contents: ProjectContents,
     /// Grants of its users and members.
@@ -141,11 +141,7 @@ pub(crate) struct Deletion {
 }
 
 /// What would go with a project, for anyone who is about to delete it.
-pub(crate) async fn deletion(
-    app: &Admin,
-    authority: &Authority,
-    id: ProjectId,
-) -> Result<Deletion, ServiceError> {
+pub async fn deletion(app: &Admin, authority: &Authority, id: ProjectId) -> Result<Deletion, ServiceError> {
     let mut tx = app.store.read(authority.manage_project(id)?).await?;
     existing(&mut tx, id).await?;
     Ok(Deletion {

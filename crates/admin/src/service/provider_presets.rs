@@ -15,7 +15,7 @@ const REDIRECT_URL: &str = "{redirect_url}";
 /// A kind of identity provider, and how to connect it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ProviderPreset {
+pub struct ProviderPreset {
     /// A word for it, like `entra_id`.
     pub id: String,
     /// What people call it.
@@ -55,7 +55,7 @@ static PRESETS: LazyLock<Vec<ProviderPreset>> = LazyLock::new(|| {
 
 /// All of them, with the redirect URL of this instance in their steps. They are no secret: any key that opens the API
 /// may read them, so no authority is asked.
-pub(crate) fn list(app: &Admin) -> Vec<ProviderPreset> {
+pub fn list(app: &Admin) -> Vec<ProviderPreset> {
     let redirect_url = app.config.callback_url();
     let mut presets = PRESETS.clone();
     for step in presets.iter_mut().flat_map(|preset| &mut preset.steps) {

@@ -27,7 +27,7 @@ use crate::{Admin, relying_party::check::Finding};
 /// A secret to store.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct NewSecret {
+pub struct NewSecret {
     /// `[A-Z][A-Z0-9_]{0,63}`, unique in the project; it never changes.
     #[schema(required = true, pattern = "^[A-Z][A-Z0-9_]{0,63}$")]
     #[serde(default)]
@@ -45,7 +45,7 @@ pub(crate) struct NewSecret {
 /// A change of a secret. What is left out stays.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct SecretPatch {
+pub struct SecretPatch {
     /// A new value.
     #[schema(value_type = Option<String>, write_only, format = Password)]
     #[serde(default)]
@@ -87,7 +87,7 @@ impl NewSecret {
 }
 
 /// Stores a secret.
-pub(crate) async fn create(
+pub async fn create(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -122,7 +122,7 @@ pub(super) async fn create_in(
 }
 
 /// What is worth knowing about a secret and not an error: it crosses a network that is not this machine's as it is.
-pub(crate) fn warnings(secret: &StoredSecret) -> Vec<Finding> {
+pub fn warnings(secret: &StoredSecret) -> Vec<Finding> {
     let is_open =
         |origin: &str| Url::parse(origin).is_ok_and(|url| url.scheme() == "http" && !is_loopback(&url));
     let origins = secret.origins.iter().enumerate();
@@ -139,7 +139,7 @@ pub(crate) fn warnings(secret: &StoredSecret) -> Vec<Finding> {
 }
 
 /// Secrets of a project, oldest first.
-pub(crate) async fn list(
+pub async fn list(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -150,7 +150,7 @@ pub(crate) async fn list(
 }
 
 /// The servers whose headers name secrets of a project, by the name of the secret.
-pub(crate) async fn usage(
+pub async fn usage(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -168,7 +168,7 @@ pub(crate) async fn usage(
 }
 
 /// One secret, without its value.
-pub(crate) async fn find(
+pub async fn find(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -180,7 +180,7 @@ pub(crate) async fn find(
 
 /// Changes value or origins. An origin that was not there before needs the value in the same change, because the value
 /// was not entered for it; an origin that a server still needs stays.
-pub(crate) async fn update(
+pub async fn update(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -247,7 +247,7 @@ fn patched(current: &StoredSecret, patch: SecretPatch) -> Result<(Option<Secret>
 }
 
 /// Deletes a secret, unless a server's headers name it.
-pub(crate) async fn delete(
+pub async fn delete(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,

@@ -4,8 +4,6 @@
 mod answered;
 mod listed;
 mod shown_as;
-#[cfg(test)]
-pub(crate) mod testing;
 mod told;
 mod tools;
 
@@ -21,7 +19,7 @@ use gatewright_mcp::version::Era;
 use moka::sync::Cache;
 use tokio::time::Instant;
 
-pub(crate) use self::{
+pub use self::{
     answered::Answered,
     listed::{Listed, Prompt, PromptArgument, Resource},
     shown_as::ShownAs,
@@ -114,7 +112,7 @@ fn time_limit(server: &Server) -> Duration {
 
 /// The result of checking a server.
 #[derive(Debug)]
-pub(crate) struct ServerCheck {
+pub struct ServerCheck {
     /// When.
     pub at: Timestamp,
     /// Which version of the server was checked: its `updated_at`. A later one may be reached otherwise.
@@ -125,7 +123,7 @@ pub(crate) struct ServerCheck {
 
 /// What is known of a server without asking it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Known {
+pub enum Known {
     /// Nothing: it was not used or checked since this process began or the server was changed.
     Nothing,
     /// It answered; when, if that was a check.
@@ -151,7 +149,7 @@ impl ServerCheck {
 }
 
 /// Asks a server now, and waits as long as a request to it may take: eight seconds at least, and thirty at most.
-pub(crate) async fn check(
+pub async fn check(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -163,7 +161,7 @@ pub(crate) async fn check(
 }
 
 /// What a server shows: as it was seen a moment ago, or else asked now.
-pub(crate) async fn look(
+pub async fn look(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -180,7 +178,7 @@ pub(crate) async fn look(
 }
 
 /// What was last seen of a server as it is configured now. Sends no request.
-pub(crate) fn last(
+pub fn last(
     app: &Admin,
     authority: &Authority,
     server: &Server,
@@ -190,12 +188,12 @@ pub(crate) fn last(
 }
 
 /// What is known of a server without asking it: the newest of checks and use by gateways.
-pub(crate) fn known(app: &Admin, authority: &Authority, server: &Server) -> Result<Known, ServiceError> {
+pub fn known(app: &Admin, authority: &Authority, server: &Server) -> Result<Known, ServiceError> {
     Ok(known_with(app, authority.read(server.project_id)?, server))
 }
 
 /// What is known of a server of the project that a permit opens.
-pub(super) fn known_with(app: &Admin, permit: MayRead, server: &Server) -> Known {
+pub fn known_with(app: &Admin, permit: MayRead, server: &Server) -> Known {
     let check = app.server_checks.seen(permit, server);
     let health = app.resource_server.health(permit, server);
     let checked_at = check.as_ref().map(|check| check.at);
@@ -219,11 +217,7 @@ pub(super) fn known_with(app: &Admin, permit: MayRead, server: &Server) -> Known
 }
 
 /// Asks those of a page of servers of which nothing is known yet, a few at once.
-pub(crate) async fn ask_unknown(
-    app: &Admin,
-    authority: &Authority,
-    servers: &[Server],
-) -> Result<(), ServiceError> {
+pub async fn ask_unknown(app: &Admin, authority: &Authority, servers: &[Server]) -> Result<(), ServiceError> {
     let mut unknown = Vec::new();
     for server in servers {
         let permit = authority.read(server.project_id)?;

@@ -19,8 +19,8 @@ use serde::Deserialize;
 use url::Url;
 use utoipa::ToSchema;
 
-pub(crate) use audited::is_reference;
-pub(crate) use usage::{count_gateways, gateways_of};
+pub use audited::is_reference;
+pub use usage::{count_gateways, gateways_of};
 
 use audited::hidden_changes;
 use origin::claim_origin;
@@ -254,7 +254,7 @@ pub async fn list(
 }
 
 /// One server.
-pub(crate) async fn find(
+pub async fn find(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -270,7 +270,7 @@ pub(super) async fn find_with(app: &Admin, permit: MayRead, id: ServerId) -> Res
 }
 
 /// Those whose name, ID or URL contains a text, oldest first.
-pub(crate) async fn search(
+pub async fn search(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -368,7 +368,7 @@ pub(super) async fn update_in(change: &mut Change<'_>, tried: TriedChange) -> Re
 }
 
 /// Deletes a server, unless a gateway names it.
-pub(crate) async fn delete(
+pub async fn delete(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,

@@ -45,7 +45,7 @@ pub struct NewInstance {
 
 /// What became of a setup link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SetupState {
+pub enum SetupState {
     /// It can be used.
     Open,
     /// The instance has its first account: sign in.
@@ -70,7 +70,7 @@ async fn is_needed(app: &Admin) -> Result<bool, ServiceError> {
 }
 
 /// Whether there is no account at all: neither the first one nor, made by invitation with a key, any other.
-pub(crate) async fn has_no_account(app: &Admin) -> Result<bool, ServiceError> {
+pub async fn has_no_account(app: &Admin) -> Result<bool, ServiceError> {
     if !is_needed(app).await? {
         return Ok(false);
     }
@@ -100,7 +100,7 @@ pub async fn offer(app: &Admin) -> Result<Option<String>, ServiceError> {
 }
 
 /// What became of a setup link. Taken by no one yet.
-pub(crate) async fn look(app: &Admin, token: &str) -> Result<SetupState, ServiceError> {
+pub async fn look(app: &Admin, token: &str) -> Result<SetupState, ServiceError> {
     let mut tx = app.store.read(before_sign_in()).await?;
     if rows::has_first(&mut tx).await? {
         return Ok(SetupState::Done);
@@ -113,7 +113,7 @@ pub(crate) async fn look(app: &Admin, token: &str) -> Result<SetupState, Service
 }
 
 /// Uses a setup link: makes the first account and project, and signs in.
-pub(crate) async fn complete(
+pub async fn complete(
     app: &Admin,
     visitor: &Visitor,
     token: &str,

@@ -30,7 +30,7 @@ const MAX_TYPED: usize = 254;
 
 /// Why a person was not signed in.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SignInError {
+pub enum SignInError {
     /// No such account, or another password; which of the two is not told.
     #[error("e-mail address or password is wrong")]
     Wrong,
@@ -61,7 +61,7 @@ impl From<StoreError> for SignInError {
 }
 
 /// Signs in, and ends the session the browser came with.
-pub(crate) async fn with_password(
+pub async fn with_password(
     app: &Admin,
     visitor: &Visitor,
     email: &str,
@@ -186,7 +186,7 @@ async fn finish(
 }
 
 /// One row per address prefix and five minutes, and nothing of what was typed: people type passwords into the other field.
-pub(super) async fn note_failure(app: &Admin, visitor: &Visitor) {
+pub async fn note_failure(app: &Admin, visitor: &Visitor) {
     let prefix = visitor.address_prefix();
     let entry = Entry {
         project: None,

@@ -10,7 +10,7 @@ use super::{Authority, ServiceError};
 use crate::{Admin, sign_in_trace::before_allow::Stray};
 
 /// Attempts of a project, newest first. Those before *Allow* are of this process only.
-pub(crate) async fn list(
+pub async fn list(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -22,7 +22,7 @@ pub(crate) async fn list(
 }
 
 /// One attempt.
-pub(crate) async fn find(
+pub async fn find(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,

@@ -1,7 +1,7 @@
 //! Signing in as an administrator at the identity provider of the instance. Who someone is there is (issuer, `sub`); their
 //! verified address only says which account that is, once.
 
-pub(crate) mod provider;
+pub mod provider;
 
 use gatewright_domain::{
     account::{Account, AccountStatus, Email},
@@ -22,7 +22,7 @@ use crate::{Admin, account::visitor::Visitor, next};
 
 /// Why a person was not signed in.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SingleSignOnError {
+pub enum SingleSignOnError {
     /// The provider, or what came from it.
     #[error(transparent)]
     Provider(#[from] AdministratorError),
@@ -51,7 +51,7 @@ impl From<StoreError> for SingleSignOnError {
 
 /// Someone who has signed in.
 #[derive(Debug)]
-pub(crate) struct Finished {
+pub struct Finished {
     /// The session.
     pub begun: Begun,
     /// Where to go: a path of ours.
@@ -59,7 +59,7 @@ pub(crate) struct Finished {
 }
 
 /// What to write on the button; nothing where no provider for administrators is configured.
-pub(crate) fn label(app: &Admin) -> Option<&str> {
+pub fn label(app: &Admin) -> Option<&str> {
     let administrators = &app.config.administrators;
     administrators
         .provider()
@@ -67,20 +67,17 @@ pub(crate) fn label(app: &Admin) -> Option<&str> {
 }
 
 /// Begins, after a click on a page of ours.
-pub(crate) async fn begin(
-    app: &Admin,
-    next_path: Option<&str>,
-) -> Result<AdministratorStart, SingleSignOnError> {
+pub async fn begin(app: &Admin, next_path: Option<&str>) -> Result<AdministratorStart, SingleSignOnError> {
     Ok(provider::begin(app, next::safe_path(next_path)).await?)
 }
 
 /// `Set-Cookie` that ends what was in progress, for every answer of the callback.
-pub(crate) fn forget(app: &Admin) -> HeaderValue {
+pub fn forget(app: &Admin) -> HeaderValue {
     provider::forget(app)
 }
 
 /// Finishes what [`begin`] began, at the callback, with its query and the browser's headers.
-pub(crate) async fn finish(
+pub async fn finish(
     app: &Admin,
     visitor: &Visitor,
     query: &str,
@@ -102,7 +99,7 @@ pub(crate) async fn finish(
 }
 
 /// Why an answer that the provider had the browser post signs no one in.
-pub(crate) async fn posted(app: &Admin, form: &str) -> SingleSignOnError {
+pub async fn posted(app: &Admin, form: &str) -> SingleSignOnError {
     provider::posted(app, form).await.into()
 }
 

@@ -25,14 +25,14 @@ const CHANGES_AT_ONCE: usize = 4;
 #[derive(Debug)]
 pub struct Admin {
     gateways: Arc<Gateways>,
-    /// The store, which opens for a permit only. In this crate it hides that of the core.
-    pub(crate) store: Guarded,
-    /// The configuration in memory, which opens for a permit only. In this crate it hides that of the core.
-    pub(crate) directory: Directory,
-    /// The trace of sign-ins, which opens for a permit only. In this crate it hides that of the gateways.
-    pub(crate) sign_in_trace: SignInTrace,
-    /// What is known of servers, which opens for a permit only. In this crate it hides that of the gateways.
-    pub(crate) resource_server: ResourceServer,
+    /// The store, which opens for a permit only. It hides that of the core.
+    pub store: Guarded,
+    /// The configuration in memory, which opens for a permit only. It hides that of the core.
+    pub directory: Directory,
+    /// The trace of sign-ins, which opens for a permit only. It hides that of the gateways.
+    pub sign_in_trace: SignInTrace,
+    /// What is known of servers, which opens for a permit only. It hides that of the gateways.
+    pub resource_server: ResourceServer,
     /// State of signing in as an administrator: the pool that hashes passwords, limits.
     pub accounts: Accounts,
     /// How often administrators had identity providers checked.

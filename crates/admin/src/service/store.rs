@@ -9,7 +9,7 @@ use super::authority::{Reads, Writes};
 
 /// The store of the process, behind a check of who asks.
 #[derive(Debug)]
-pub(crate) struct Guarded(Arc<Gateways>);
+pub struct Guarded(Arc<Gateways>);
 
 impl Guarded {
     /// Guards the store of `gateways`.

@@ -24,7 +24,7 @@ use gatewright_mcp::{
 use gatewright_store::{StoreError, account as accounts, audit};
 
 use self::requests::Asked;
-pub(crate) use self::requests::{LogLevel, PromptRequest, Request, ResourceRequest, ToolCall};
+pub use self::requests::{LogLevel, PromptRequest, Request, ResourceRequest, ToolCall};
 use super::{
     Authority, ServiceError,
     audit_events::Entry,
@@ -45,7 +45,7 @@ struct Way {
 }
 
 /// What a gateway offers of a kind to the signed-in account.
-pub(crate) async fn offered(
+pub async fn offered(
     app: &Arc<Admin>,
     authority: &Authority,
     project: ProjectId,
@@ -62,7 +62,7 @@ pub(crate) async fn offered(
 
 /// Makes a request, once it stands in the audit trail. What the server makes of it is not an error here; what it reports before
 /// it answers is heard as it comes. Dropping this gives the request up.
-pub(crate) async fn ask(
+pub async fn ask(
     app: &Arc<Admin>,
     authority: &Authority,
     project: ProjectId,

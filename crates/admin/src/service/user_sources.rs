@@ -6,14 +6,14 @@ mod entity;
 mod input;
 mod issuer_check;
 mod overview;
-pub(crate) mod test_sign_ins;
+pub mod test_sign_ins;
 
-pub(crate) use self::connection_test::test_connection;
+pub use self::connection_test::test_connection;
 use self::edit::{Edited, carry_notes, check, edit};
-pub(crate) use self::input::UserSourceCandidate;
+pub use self::input::UserSourceCandidate;
 pub use self::input::{NewUserSource, UserSourcePatch};
-pub(crate) use self::issuer_check::{CheckLimits, check_provider};
-pub(crate) use self::overview::{Listed, Usage, search, usage};
+pub use self::issuer_check::{CheckLimits, check_provider};
+pub use self::overview::{Listed, Usage, search, usage};
 use super::{
     Authority, IfMatch, ServiceError,
     authority::MayChange,
@@ -107,7 +107,7 @@ pub async fn list(
 }
 
 /// One source.
-pub(crate) async fn find(
+pub async fn find(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -275,7 +275,7 @@ pub(super) async fn update_in(
 }
 
 /// Deletes a source with its users and grants, unless an active gateway uses it; or says what would go.
-pub(crate) async fn delete(
+pub async fn delete(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,

@@ -25,12 +25,12 @@ use super::{
 };
 use crate::{Admin, schema};
 
-pub(crate) use gatewright_store::user::UserFilter;
+pub use gatewright_store::user::UserFilter;
 
 /// A change of a user.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct UserPatch {
+pub struct UserPatch {
     /// `blocked` refuses every request of the user from the next one, and ends their grants.
     #[schema(schema_with = schema::user_status)]
     #[serde(default)]
@@ -38,7 +38,7 @@ pub(crate) struct UserPatch {
 }
 
 /// Users of a project, newest first.
-pub(crate) async fn list(
+pub async fn list(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -55,7 +55,7 @@ pub(crate) async fn list(
 }
 
 /// One user.
-pub(crate) async fn find(
+pub async fn find(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -67,7 +67,7 @@ pub(crate) async fn find(
 
 /// Which of some users are known under an earlier issuer or subject claim of their source. No one can sign in as them: the
 /// same person is another user now.
-pub(crate) async fn former(
+pub async fn former(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -96,7 +96,7 @@ pub(crate) async fn former(
 }
 
 /// Blocks or unblocks a user.
-pub(crate) async fn update(
+pub async fn update(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -161,7 +161,7 @@ pub(crate) async fn delete(
 }
 
 /// Live grants of a user, newest first.
-pub(crate) async fn grants(
+pub async fn grants(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -174,7 +174,7 @@ pub(crate) async fn grants(
 }
 
 /// What a user holds now, and loses when blocked.
-pub(crate) async fn held(
+pub async fn held(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -185,7 +185,7 @@ pub(crate) async fn held(
 }
 
 /// Ends one grant of a user.
-pub(crate) async fn end_grant(
+pub async fn end_grant(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -198,7 +198,7 @@ pub(crate) async fn end_grant(
 }
 
 /// Ends all grants of a user; how many. The user may sign in again.
-pub(crate) async fn end_grants(
+pub async fn end_grants(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,

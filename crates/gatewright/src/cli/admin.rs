@@ -123,7 +123,7 @@ pub(super) async fn run(command: &Command, config: Config) -> anyhow::Result<Exi
             instance_admin,
         } => reset(&app, email, *instance_admin).await?,
     };
-    app.store.close().await;
+    app.core().store.close().await;
     Ok(done)
 }
 

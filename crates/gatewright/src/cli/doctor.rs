@@ -44,7 +44,7 @@ async fn examine(report: &mut Report<impl Write>, config: Config) {
         remote::public_url(report, &app).await;
         remote::user_sources(report, &app).await;
         remote::servers(report, &app).await;
-        app.store.close().await;
+        app.core().store.close().await;
     }
 }
 

@@ -151,7 +151,7 @@ mod tests {
     async fn starts(config: &Config) -> anyhow::Result<bytes::Bytes> {
         let app = Admin::build(config.clone(), Arc::new(SystemClock), Arc::new(SystemEntropy)).await?;
         let jwks = app.signing.jwks();
-        app.store.close().await;
+        app.core().store.close().await;
         Ok(jwks)
     }
 

@@ -92,12 +92,12 @@ async fn enter(
     headers: HeaderMap,
 ) -> Response {
     if !door.opens_to(&token) {
-        return gatewright_admin::dead_link(&context, ADVICE);
+        return gatewright_dashboard::dead_link(&context, ADVICE);
     }
     let visitor = Visitor::of(&context, &headers, app.config.public_url());
     let begun = demo::sign_in(&app, &visitor, door.account).await;
     let begun = begun.and_then(|begun| {
         begun.ok_or_else(|| ServiceError::Forbidden("The account of the demo was disabled.".to_owned()))
     });
-    gatewright_admin::signed_in(&app, &context, begun, &format!("/projects/{}", door.project))
+    gatewright_dashboard::signed_in(&app, &context, begun, &format!("/projects/{}", door.project))
 }

@@ -204,7 +204,7 @@ async fn each_start_has_links_of_its_own_to_the_same_account() {
 async fn no_other_instance_has_the_door() {
     let test = TestAdmin::new().await;
     let context = RequestContext::known(RequestId::next(), [127, 0, 0, 1]);
-    let router = gatewright_admin::router(test.app.clone()).layer(axum::Extension(context));
+    let router = gatewright_dashboard::router(test.app.clone()).layer(axum::Extension(context));
     for (path, status) in [("/demo/some-token", 404), ("/healthz", 200)] {
         let request = http::Request::get(path).body(axum::body::Body::empty()).unwrap();
         assert_eq!(

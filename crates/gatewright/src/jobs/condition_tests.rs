@@ -39,13 +39,13 @@ async fn each_fault_shows_in_a_measure_and_its_end_too() {
     test.app.refresh_directory().await.unwrap();
     assert_eq!(value(&look(&test), "gatewright_ready"), "1");
 
-    let tx = test.app.store.write().await.unwrap();
+    let tx = test.app.core().store.write().await.unwrap();
     let in_use = "gatewright_database_connections{state=\"in_use\"}";
     assert!(number(&look(&test), in_use) >= 1.0);
     let waiting = "gatewright_database_connections{state=\"waiting\"}";
     assert_eq!(value(&look(&test), waiting), "0");
     let app = Arc::clone(&test.app);
-    let another = tokio::spawn(async move { app.store.write().await.map(drop) });
+    let another = tokio::spawn(async move { app.core().store.write().await.map(drop) });
     while value(&look(&test), waiting) == "0" {
         tokio::task::yield_now().await;
     }
@@ -75,7 +75,7 @@ async fn each_fault_shows_in_a_measure_and_its_end_too() {
 async fn a_database_where_no_write_gets_its_turn_is_not_ready() {
     let test = TestAdmin::new().await;
     let condition = &test.app.telemetry.condition;
-    let held = test.app.store.write().await.unwrap();
+    let held = test.app.core().store.write().await.unwrap();
     // Waiting takes no time from here on.
     tokio::time::pause();
     for takes_writes in [true, true, false, false] {

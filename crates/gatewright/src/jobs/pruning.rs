@@ -165,7 +165,7 @@ pub(super) async fn prune_once(app: &Admin, now: Timestamp) -> Result<(), StoreE
         let mut pace = Pace::default();
         loop {
             let (began, limit) = (app.clock.monotonic(), pace.0);
-            let mut tx = app.store.write_for(Urgency::Program).await?;
+            let mut tx = app.core().store.write_for(Urgency::Program).await?;
             let gone = table.prune(&mut tx, before, limit).await?;
             tx.commit().await?;
             let now_at = app.clock.monotonic();
@@ -203,7 +203,7 @@ mod tests {
 
     /// How many events the trail of the instance has.
     async fn events(app: &Admin) -> usize {
-        let mut tx = app.store.read().await.unwrap();
+        let mut tx = app.core().store.read().await.unwrap();
         let page = PageRequest::first(200);
         let filter = AuditFilter::default();
         let read = gatewright_store::audit::list(&mut tx, None, &filter, &page).await;
@@ -282,7 +282,7 @@ mod tests {
         let test = TestAdmin::new().await;
         let (app, now) = (&test.app, test.app.now());
         let gateway = GatewayId::generate(test.clock.as_ref(), &SystemEntropy);
-        let mut tx = app.store.write().await.unwrap();
+        let mut tx = app.core().store.write().await.unwrap();
         for number in 0..10_000 {
             let client = format!("client {}", number / 100);
             let used = UsedAssertion::new(gateway, &client, &number.to_string(), now);
@@ -293,7 +293,7 @@ mod tests {
         tx.commit().await.unwrap();
         let later = now.plus(Duration::from_hours(1));
         prune_once(app, later).await.unwrap();
-        let mut tx = app.store.write().await.unwrap();
+        let mut tx = app.core().store.write().await.unwrap();
         assert_eq!(used_assertion::prune(&mut tx, later, 10).await.unwrap(), 0);
     }
 }

@@ -50,7 +50,7 @@ impl Server {
         let app = Arc::clone(&test.app);
         let front = match router {
             Some(router) => Front::new(app.gateways(), router.layer(RouteLayer)),
-            None => gatewright_admin::front(&app),
+            None => gatewright_dashboard::front(&app),
         };
         let running = tokio::spawn(run_behind(front, app, listener));
         Self {
@@ -134,7 +134,7 @@ async fn it_answers_http_1_and_2_with_headers_that_hold_for_all() {
 #[tokio::test]
 async fn it_is_not_ready_while_the_directory_is_stale_or_it_stops() {
     let test = TestAdmin::new().await;
-    let front = gatewright_admin::front(&test.app);
+    let front = gatewright_dashboard::front(&test.app);
     let ready = async || {
         let request = Request::get("/readyz").body(Empty::<Bytes>::new()).unwrap();
         front.answer([127, 0, 0, 1].into(), request).await.status()

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::bench::Bench;
-use crate::service::server_checks::testing::TestServer;
+use crate::testing::servers::TestServer;
 
 #[tokio::test]
 async fn prompts_and_resources_are_chosen_like_tools_and_kinds_are_turned_off() {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::bench::Bench;
-use crate::service::server_checks::testing::{TestServer, dead_url};
+use crate::testing::servers::{TestServer, dead_url};
 
 #[tokio::test]
 async fn a_server_that_does_not_answer_is_saved_with_a_warning() {

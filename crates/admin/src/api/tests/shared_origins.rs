@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::bench::{Answer, Bench, Tenant};
 use crate::{
     Admin,
-    service::{Authority, attention, server_checks::testing::dead_url},
+    service::{Authority, attention},
+    testing::servers::dead_url,
 };
 
 const PATH: &str = "servers";

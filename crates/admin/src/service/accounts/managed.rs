@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Accounts whose name or e-mail address contains a text, oldest first.
-pub(crate) async fn search(
+pub async fn search(
     app: &Admin,
     authority: &Authority,
     text: &str,
@@ -28,7 +28,7 @@ pub(crate) async fn search(
 }
 
 /// Other accounts of the address of an account, none of which is proven.
-pub(crate) async fn others_of_address(
+pub async fn others_of_address(
     app: &Admin,
     authority: &Authority,
     account: &Account,
@@ -40,7 +40,7 @@ pub(crate) async fn others_of_address(
 }
 
 /// The projects of an account, by name.
-pub(crate) async fn memberships_of(
+pub async fn memberships_of(
     app: &Admin,
     authority: &Authority,
     id: AccountId,
@@ -51,11 +51,7 @@ pub(crate) async fn memberships_of(
 }
 
 /// Ends every session of an account; the caller's own goes on. It can sign in again.
-pub(crate) async fn end_sessions_of(
-    app: &Admin,
-    authority: &Authority,
-    id: AccountId,
-) -> Result<(), ServiceError> {
+pub async fn end_sessions_of(app: &Admin, authority: &Authority, id: AccountId) -> Result<(), ServiceError> {
     let mut change = Change::begin(app, authority.instance()?).await?;
     let account = existing(&mut change.tx, id).await?;
     end_sessions_in(&mut change, authority, id).await?;
@@ -65,7 +61,7 @@ pub(crate) async fn end_sessions_of(
 
 /// Creates a link, valid once and for an hour, with which the owner of an account chooses a new password. The old one works
 /// until then. It ends earlier when the sessions of its maker are ended. A disabled account must be enabled first.
-pub(crate) async fn offer_password(
+pub async fn offer_password(
     app: &Admin,
     authority: &Authority,
     id: AccountId,

@@ -26,7 +26,7 @@ const MAX_OVERLAP_SECONDS: u32 = 7 * 24 * 60 * 60;
 /// How a key is rotated.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct RotateApiKey {
+pub struct RotateApiKey {
     /// For how long the old key keeps working, in seconds, a day when left out; 0 revokes it immediately.
     #[schema(maximum = 604_800)]
     #[serde(default)]
@@ -40,7 +40,7 @@ pub(crate) struct RotateApiKey {
 /// Creates a key that takes the place of another: same name, role and gateway. The other one works on until the overlap
 /// ends, or its own end if that comes first; one that works no longer, or was rotated before, is refused. So is the newest
 /// while the one before it works: rotating in a loop must not give more keys than the quota.
-pub(crate) async fn rotate(
+pub async fn rotate(
     app: &Admin,
     authority: &Authority,
     project: Option<ProjectId>,

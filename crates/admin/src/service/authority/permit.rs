@@ -13,7 +13,7 @@ use crate::service::ServiceError;
 /// May read what is in one project.
 #[derive(Debug, Clone, Copy)]
 #[must_use = "a check whose permit opens nothing protects nothing"]
-pub(crate) struct MayRead {
+pub struct MayRead {
     project: ProjectId,
 }
 
@@ -159,11 +159,7 @@ pub(crate) const fn before_sign_in() -> BeforeSignIn {
 impl BeforeSignIn {
     /// May change what a link or an invitation that works once opens, in its project or (`None`) in the instance. The change
     /// must redeem it.
-    pub(in crate::service) const fn redeem(
-        self,
-        authority: &Authority,
-        project: Option<ProjectId>,
-    ) -> MayChange<'_> {
+    pub(crate) const fn redeem(self, authority: &Authority, project: Option<ProjectId>) -> MayChange<'_> {
         let Self(()) = self;
         MayChange::of(authority, project)
     }

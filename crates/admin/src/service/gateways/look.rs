@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Gateways of a project as a list shows them, oldest first.
-pub(crate) async fn summaries(
+pub async fn summaries(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -35,7 +35,7 @@ pub(crate) async fn summaries(
 
 /// Whether a gateway of the project (`own`, or a new one) may have a slug. The answer may be another one a moment later:
 /// saving asks again.
-pub(crate) async fn try_slug(
+pub async fn try_slug(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -54,7 +54,7 @@ pub(crate) async fn try_slug(
 }
 
 /// The servers a gateway federates, in order: all of the project where it names none.
-pub(crate) async fn servers_of(
+pub async fn servers_of(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -70,7 +70,7 @@ pub(crate) async fn servers_of(
 }
 
 /// The grants at a gateway, and how many people hold them.
-pub(crate) async fn held_at(
+pub async fn held_at(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -81,7 +81,7 @@ pub(crate) async fn held_at(
 }
 
 /// What is of no use without a gateway.
-pub(crate) async fn contents(
+pub async fn contents(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,

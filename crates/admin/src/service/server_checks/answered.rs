@@ -19,7 +19,7 @@ use crate::relying_party::check::Finding;
 
 /// What a server that can be used showed.
 #[derive(Debug)]
-pub(crate) struct Answered {
+pub struct Answered {
     /// The revision of MCP it speaks with us.
     pub protocol: ProtocolVersion,
     /// Whether it is reached over the HTTP+SSE transport of 2024-11-05, which is deprecated.
@@ -93,7 +93,7 @@ impl Answered {
     }
 
     /// The names of what it declares that it can do.
-    pub(crate) fn declares(&self) -> impl Iterator<Item = &'static str> {
+    pub fn declares(&self) -> impl Iterator<Item = &'static str> {
         let declared = Capability::ALL
             .into_iter()
             .filter(|capability| self.capabilities.has(*capability));

@@ -16,7 +16,7 @@ const MAX_ARGUMENTS: usize = 50;
 
 /// What a server lists of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Listed<T> {
+pub struct Listed<T> {
     /// What it lists, in its order.
     pub items: Vec<T>,
     /// Entries that cannot be used, the first hundred of them.
@@ -27,7 +27,7 @@ pub(crate) struct Listed<T> {
 
 /// A prompt of a server.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Prompt {
+pub struct Prompt {
     /// Its name at the server.
     pub name: String,
     /// How gateways show that name.
@@ -42,7 +42,7 @@ pub(crate) struct Prompt {
 
 /// An argument of a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct PromptArgument {
+pub struct PromptArgument {
     /// Its name.
     pub name: String,
     /// What the server says it means.
@@ -53,7 +53,7 @@ pub(crate) struct PromptArgument {
 
 /// A resource or resource template of a server.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Resource {
+pub struct Resource {
     /// Its URI, or the URI template of a template.
     pub uri: String,
     /// Whether it stands for every URI that matches it.

@@ -4,7 +4,7 @@ use gatewright_mcp::naming::Naming;
 
 /// The names under which gateways show a tool or prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct ShownAs {
+pub struct ShownAs {
     /// At gateways that add no prefix.
     pub without_prefix: Box<str>,
     /// At gateways that do.
@@ -31,7 +31,7 @@ impl ShownAs {
     }
 
     /// The name at gateways that add a prefix, or at others.
-    pub(crate) fn name(&self, is_prefixed: bool) -> &str {
+    pub fn name(&self, is_prefixed: bool) -> &str {
         if is_prefixed {
             &self.with_prefix
         } else {
@@ -40,7 +40,7 @@ impl ShownAs {
     }
 
     /// The same where it is another than its own name, with or without the prefix before it.
-    pub(crate) fn changed(&self, is_prefixed: bool) -> Option<&str> {
+    pub fn changed(&self, is_prefixed: bool) -> Option<&str> {
         self.is_changed[usize::from(is_prefixed)].then(|| self.name(is_prefixed))
     }
 

@@ -15,7 +15,7 @@ pub(super) const MAX_DESCRIPTION: usize = 2_000;
 
 /// A tool of a server.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Tool {
+pub struct Tool {
     /// Its name at the server, exactly.
     pub name: String,
     /// How gateways show that name.
@@ -36,7 +36,7 @@ pub(crate) struct Tool {
 
 /// An entry of a list that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LeftOut {
+pub struct LeftOut {
     /// Its name, where it has one.
     pub name: Option<String>,
     /// Why.

@@ -40,7 +40,7 @@ fn shown(header: &CustomHeader) -> &str {
 }
 
 /// Whether a value is made of references to secrets alone, with at most a scheme of HTTP authentication before them.
-pub(crate) fn is_reference(value: &str) -> bool {
+pub fn is_reference(value: &str) -> bool {
     let rest = SCHEMES
         .iter()
         .find_map(|scheme| value.strip_prefix(scheme)?.strip_prefix(' '))

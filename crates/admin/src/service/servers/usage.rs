@@ -16,7 +16,7 @@ use crate::{
 pub(crate) const MAX_TOLD: u32 = 100;
 
 /// The gateways that name a server or offer all servers of the project, oldest first, the first hundred of them.
-pub(crate) async fn gateways_of(
+pub async fn gateways_of(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -28,7 +28,7 @@ pub(crate) async fn gateways_of(
 }
 
 /// How many gateways offer each of a page of servers, in the order of the list.
-pub(crate) async fn count_gateways(
+pub async fn count_gateways(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,

@@ -38,7 +38,7 @@ const MAX_NAME: usize = 80;
 
 /// Why the sign-in failed. Never holds a code, token or claim value.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum AdministratorError {
+pub enum AdministratorError {
     /// No provider for administrators is configured.
     #[error("no identity provider for administrators is configured")]
     NotConfigured,
@@ -107,7 +107,7 @@ impl From<VerifyError> for AdministratorError {
 
 /// A sign-in that began: where to send the browser, and the cookie that binds it.
 #[derive(Debug)]
-pub(crate) struct AdministratorStart {
+pub struct AdministratorStart {
     /// The provider's authorization endpoint with our parameters.
     pub redirect: String,
     /// `Set-Cookie`.
@@ -116,7 +116,7 @@ pub(crate) struct AdministratorStart {
 
 /// A person whom the provider has vouched for.
 #[derive(Debug)]
-pub(crate) struct VerifiedAdministrator {
+pub struct VerifiedAdministrator {
     /// The configured issuer.
     pub issuer: String,
     /// `sub`.
@@ -140,7 +140,7 @@ struct UnderWay {
 }
 
 /// Begins, after a click on a page of ours. `next` is a path that was found safe.
-pub(crate) async fn begin(app: &Admin, next: &str) -> Result<AdministratorStart, AdministratorError> {
+pub async fn begin(app: &Admin, next: &str) -> Result<AdministratorStart, AdministratorError> {
     let configured = configured(app)?;
     let budget = Budget::start(None);
     let provider = app.providers.provider(configured.issuer, budget).await?;
@@ -173,7 +173,7 @@ pub(crate) async fn begin(app: &Admin, next: &str) -> Result<AdministratorStart,
 
 /// Finishes what [`begin`] began: the provider's answer becomes a verified person. A code is good once, at the provider;
 /// the cookie goes with the answer, see [`forget`].
-pub(crate) async fn finish(
+pub async fn finish(
     app: &Admin,
     query: &str,
     headers: &HeaderMap,
@@ -231,7 +231,7 @@ pub(crate) async fn finish(
 }
 
 /// Why an answer that the provider had the browser post signs no one in. The code in it has been brought back all the same.
-pub(crate) async fn posted(app: &Admin, form: &str) -> AdministratorError {
+pub async fn posted(app: &Admin, form: &str) -> AdministratorError {
     if let Err(error) = configured(app) {
         return error;
     }
@@ -243,13 +243,13 @@ pub(crate) async fn posted(app: &Admin, form: &str) -> AdministratorError {
 }
 
 /// The state of the sign-in that this browser carries and may still finish.
-pub(crate) fn carried(app: &Admin, headers: &HeaderMap) -> Option<TokenHash> {
+pub fn carried(app: &Admin, headers: &HeaderMap) -> Option<TokenHash> {
     let under_way = under_way(app, headers).ok()?;
     Some(TokenHash::of(&under_way.state))
 }
 
 /// `Set-Cookie` that ends what was in progress.
-pub(crate) fn forget(app: &Admin) -> HeaderValue {
+pub fn forget(app: &Admin) -> HeaderValue {
     cookies(app).remove_only()
 }
 

@@ -1,19 +1,14 @@
 //! Signing in as an administrator at the identity provider of the instance.
 
-mod advice;
-mod world;
-
 use std::sync::Arc;
 
 use axum::body::Body;
 use gatewright_domain::{audit::Origin, registration::SecretMethod, secret::Secret};
 use gatewright_store::PageRequest;
-use http::{HeaderValue, Request, header};
+use http::Request;
 use serde_json::json;
 use tower::ServiceExt as _;
-use url::Url;
 
-use self::world::{Away, PASSWORD, World, visitor};
 use crate::{
     relying_party::testing::TokenRule,
     request::{RequestContext, RequestId},
@@ -23,7 +18,10 @@ use crate::{
         single_sign_on::{self, SingleSignOnError},
         users,
     },
-    testing::TestAdmin,
+    testing::{
+        TestAdmin,
+        single_sign_on::{PASSWORD, World, visitor},
+    },
 };
 
 #[tokio::test]
@@ -299,7 +297,7 @@ async fn a_code_that_came_back_for_an_end_user_opens_no_account() {
         .extension(context)
         .body(Body::empty())
         .unwrap();
-    let router = crate::router::router(Arc::clone(&world.test.app));
+    let router = crate::router(Arc::clone(&world.test.app), crate::Beside::default());
     assert_eq!(router.oneshot(request).await.unwrap().status(), 403);
     let query = format!("code=passed-on&state={}", away.state());
     let refused = world.come_back(&query, &away.cookie).await;
@@ -310,83 +308,4 @@ async fn a_code_that_came_back_for_an_end_user_opens_no_account() {
     assert!(world.provider.script().forms.is_empty(), "the code was redeemed");
     let query = format!("code=its-own&state={}", away.state());
     world.come_back(&query, &away.cookie).await.unwrap();
-}
-
-#[tokio::test]
-async fn the_pages_lead_there_and_back() {
-    let world = World::new().await;
-    world.person("ada", "ada@example.com", true);
-    let get = async |path: &str, cookie: &str, site: &str| {
-        let context = RequestContext::known(RequestId::known(1), [192, 0, 2, 7]);
-        let request = Request::get(path)
-            .header(header::COOKIE, cookie)
-            .header("sec-fetch-site", site)
-            .extension(context)
-            .body(Body::empty())
-            .unwrap();
-        crate::router::router(Arc::clone(&world.test.app))
-            .oneshot(request)
-            .await
-            .unwrap()
-    };
-    let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
-    let pair = |value: &HeaderValue| text(value).split(';').next().unwrap().to_owned();
-    // Another site begins nothing.
-    let begun = get("/account/oidc?next=%2Faccount", "", "cross-site").await;
-    assert_eq!(text(&begun.headers()[header::LOCATION]), "/sign-in");
-    let begun = get("/account/oidc?next=%2Faccount", "", "same-origin").await;
-    let url = Url::parse(&text(&begun.headers()[header::LOCATION])).unwrap();
-    let cookie = pair(&begun.headers()[header::SET_COOKIE]);
-    let away = Away { url, cookie };
-    let nonce = away
-        .url
-        .query_pairs()
-        .find(|(name, _)| name == "nonce")
-        .unwrap()
-        .1
-        .into_owned();
-    world.provider.script().nonce = nonce;
-    let path = format!("/account/oidc/callback?code=c&state={}", away.state());
-    let stranger = get(&path, "", "cross-site").await;
-    assert_eq!(stranger.status(), 422);
-    let back = get(&path, &away.cookie, "cross-site").await;
-    assert_eq!(text(&back.headers()[header::LOCATION]), "/account");
-    let cookies: Vec<_> = back
-        .headers()
-        .get_all(header::SET_COOKIE)
-        .iter()
-        .map(pair)
-        .collect();
-    assert!(
-        cookies[0].starts_with("gatewright-session=") && cookies[1].ends_with('='),
-        "{cookies:?}"
-    );
-    assert_eq!(get("/account", &cookies[0], "none").await.status(), 200);
-}
-
-#[tokio::test]
-async fn an_answer_that_is_posted_signs_no_one_in_and_names_a_reference() {
-    let world = World::new().await;
-    world.person("sam", "sam@staff.example.com", true);
-    let away = world.leave("/projects").await;
-    let posted = Request::post("/account/oidc/callback")
-        .header(header::ORIGIN, "https://login.example.com")
-        .header("sec-fetch-site", "cross-site")
-        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .extension(RequestContext::known(RequestId::known(2), [192, 0, 2, 7]))
-        .body(Body::from(format!("code=c&state={}", away.state())))
-        .unwrap();
-    let router = crate::router::router(Arc::clone(&world.test.app));
-    let answer = router.oneshot(posted).await.unwrap();
-    assert_eq!(answer.status(), 422);
-    let page = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
-    let page = String::from_utf8_lossy(&page);
-    assert!(page.contains("sent its answer as a form"), "{page}");
-    // Its code belongs to this sign-in and to no other.
-    let other = world.leave("/projects").await;
-    let query = format!("code=c&state={}", other.state());
-    assert!(matches!(
-        world.come_back(&query, &other.cookie).await,
-        Err(SingleSignOnError::Provider(AdministratorError::CodeOfAnother))
-    ));
 }

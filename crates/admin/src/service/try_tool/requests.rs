@@ -19,7 +19,8 @@ const NOTED_MAX: usize = 16;
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = TrialLogLevel)]
-pub(crate) enum LogLevel {
+#[expect(missing_docs, reason = "the words of RFC 5424")]
+pub enum LogLevel {
     Debug,
     #[default]
     Info,
@@ -34,7 +35,7 @@ pub(crate) enum LogLevel {
 /// A call to try.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ToolCall {
+pub struct ToolCall {
     /// The tool, by the name that clients see.
     #[schema(required = true, min_length = 1, max_length = 512)]
     #[serde(default)]
@@ -63,7 +64,7 @@ pub(crate) struct ToolCall {
 /// A prompt to get.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct PromptRequest {
+pub struct PromptRequest {
     /// The prompt, by the name that clients see.
     #[schema(required = true, min_length = 1, max_length = 512)]
     #[serde(default)]
@@ -89,7 +90,7 @@ pub(crate) struct PromptRequest {
 /// A resource to read.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ResourceRequest {
+pub struct ResourceRequest {
     /// Its URI: one that a server lists, or that a resource template stands for.
     #[schema(required = true, min_length = 1, max_length = 2048)]
     #[serde(default)]
@@ -111,9 +112,12 @@ pub(crate) struct ResourceRequest {
 
 /// Something to try.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) enum Request {
+pub enum Request {
+    /// A call of a tool.
     Tool(ToolCall),
+    /// A prompt with its arguments.
     Prompt(PromptRequest),
+    /// A resource to read.
     Resource(ResourceRequest),
 }
 
@@ -136,7 +140,7 @@ pub(super) struct Asked<'a> {
 
 impl LogLevel {
     /// All of them, the least severe first.
-    pub(crate) const ALL: [Self; 8] = [
+    pub const ALL: [Self; 8] = [
         Self::Debug,
         Self::Info,
         Self::Notice,
@@ -148,12 +152,12 @@ impl LogLevel {
     ];
 
     /// The word in the API, in forms and in MCP.
-    pub(crate) const fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         self.wanted().as_str()
     }
 
     /// The level of a word.
-    pub(crate) fn parse(word: &str) -> Option<Self> {
+    pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|level| level.as_str() == word)
     }
 
@@ -173,7 +177,7 @@ impl LogLevel {
 
 impl Request {
     /// For whom it is made.
-    pub(crate) fn user(&self) -> Option<&str> {
+    pub fn user(&self) -> Option<&str> {
         match self {
             Self::Tool(ToolCall { user, .. })
             | Self::Prompt(PromptRequest { user, .. })
@@ -182,7 +186,7 @@ impl Request {
     }
 
     /// The URI of the resource, if it is one.
-    pub(crate) fn uri(&self) -> Option<&str> {
+    pub fn uri(&self) -> Option<&str> {
         match self {
             Self::Resource(request) => Some(&request.uri),
             Self::Tool(_) | Self::Prompt(_) => None,
@@ -190,7 +194,7 @@ impl Request {
     }
 
     /// The least severe log messages that are wanted.
-    pub(crate) const fn log_level(&self) -> LogLevel {
+    pub const fn log_level(&self) -> LogLevel {
         match self {
             Self::Tool(ToolCall { log_level, .. })
             | Self::Prompt(PromptRequest { log_level, .. })
@@ -199,7 +203,7 @@ impl Request {
     }
 
     /// The same request again, with these answers and the state of the server.
-    pub(crate) fn again(&self, responses: Option<Map<String, Value>>, state: Option<String>) -> Self {
+    pub fn again(&self, responses: Option<Map<String, Value>>, state: Option<String>) -> Self {
         let mut again = self.clone();
         match &mut again {
             Self::Tool(ToolCall {

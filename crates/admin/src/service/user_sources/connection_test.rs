@@ -20,7 +20,7 @@ use crate::{
 
 /// Tests a source as it is stored, within some twenty seconds, and keeps the result with it. Where every check holds and the
 /// provider does not refuse the client, the source counts as verified.
-pub(crate) async fn test_connection(
+pub async fn test_connection(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,

@@ -56,7 +56,7 @@ pub struct NewUserSource {
 /// What is checked of a User Source before it is there.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct UserSourceCandidate {
+pub struct UserSourceCandidate {
     /// The issuer, exactly as the provider's discovery document has it: a slash at the end matters.
     #[schema(required = true, format = "uri")]
     #[serde(default)]

@@ -64,7 +64,7 @@ impl CheckLimits {
 
 /// Asks a provider whether a source could be made of it, within some ten seconds, and keeps nothing. Only those who may create
 /// a source may ask, and not without end: each check is a request of this machine to wherever they say.
-pub(crate) async fn check_provider(
+pub async fn check_provider(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,

@@ -22,7 +22,7 @@ use crate::{
 
 /// A source in a list.
 #[derive(Debug)]
-pub(crate) struct Listed {
+pub struct Listed {
     /// The source.
     pub source: UserSource,
     /// How many gateways use it, active or not.
@@ -31,7 +31,7 @@ pub(crate) struct Listed {
 
 /// What rests on a source.
 #[derive(Debug)]
-pub(crate) struct Usage {
+pub struct Usage {
     /// The gateways that use it, active or not, oldest first.
     pub gateways: Vec<AffectedGateway>,
     /// Its users.
@@ -46,7 +46,7 @@ pub(crate) struct Usage {
 
 /// Sources of a project that a filter lets through, oldest first, each with the number of its gateways. Two queries, however
 /// many there are.
-pub(crate) async fn search(
+pub async fn search(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -73,7 +73,7 @@ pub(crate) async fn search(
 }
 
 /// What rests on one source.
-pub(crate) async fn usage(
+pub async fn usage(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,

@@ -18,7 +18,7 @@ const MAX_PER_PROJECT: u32 = 50;
 
 /// A test that was just started.
 #[derive(Debug)]
-pub(crate) struct Started {
+pub struct Started {
     /// The test.
     pub test: TestSignIn,
     /// The address of its page. It is shown this one time.
@@ -27,7 +27,7 @@ pub(crate) struct Started {
 
 /// A test and the result of it so far.
 #[derive(Debug)]
-pub(crate) struct Read {
+pub struct Read {
     /// The test.
     pub test: TestSignIn,
     /// How it ended, where it has.
@@ -35,7 +35,7 @@ pub(crate) struct Read {
 }
 
 /// Starts a test of a source, whatever the source's status.
-pub(crate) async fn start(
+pub async fn start(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -59,7 +59,7 @@ pub(crate) async fn start(
 }
 
 /// Reads a test. To anyone but its starter it is not there, because it says who the person is that signed in.
-pub(crate) async fn find(
+pub async fn find(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,

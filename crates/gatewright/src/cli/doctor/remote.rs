@@ -66,7 +66,7 @@ pub(super) async fn public_url(report: &mut Report<impl Write>, app: &Admin) {
 
 /// Checks the provider of each User Source, and compares our clock with theirs.
 pub(super) async fn user_sources(report: &mut Report<impl Write>, app: &Admin) {
-    let Ok(directory) = app.directory.current() else {
+    let Ok(directory) = app.core().directory.current() else {
         return;
     };
     let mut sources: Vec<Arc<UserSource>> = directory.sources().cloned().collect();
@@ -157,7 +157,7 @@ fn parse_http_date(text: &str) -> Option<Timestamp> {
 
 /// Checks whether each server responds.
 pub(super) async fn servers(report: &mut Report<impl Write>, app: &Admin) {
-    let Ok(directory) = app.directory.current() else {
+    let Ok(directory) = app.core().directory.current() else {
         return;
     };
     let servers: Vec<Arc<ServerEntry>> = directory.servers().to_vec();

@@ -33,7 +33,7 @@ impl Instance {
         let project = ProjectId::generate(&SystemClock, &SystemEntropy);
         let at = SystemClock.now();
         let row = testing::project(project, at);
-        let mut tx = app.store.write().await.unwrap();
+        let mut tx = app.core().store.write().await.unwrap();
         gatewright_store::project::insert(&mut tx, &row).await.unwrap();
         tx.commit().await.unwrap();
         Self {
@@ -50,7 +50,7 @@ impl Instance {
             headers,
             ..testing::server(self.project, at, slug, url)
         };
-        let mut tx = self.app.store.write().await.unwrap();
+        let mut tx = self.app.core().store.write().await.unwrap();
         gatewright_store::server::insert(&mut tx, &server).await.unwrap();
         tx.commit().await.unwrap();
     }
@@ -61,7 +61,7 @@ impl Instance {
             client_id: "client".to_owned(),
             ..user_source(self.project, SystemClock.now(), issuer)
         };
-        let mut tx = self.app.store.write().await.unwrap();
+        let mut tx = self.app.core().store.write().await.unwrap();
         gatewright_store::user_source::insert(&mut tx, &source)
             .await
             .unwrap();

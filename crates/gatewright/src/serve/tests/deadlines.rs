@@ -8,7 +8,7 @@ use super::{
 /// A connection with time that passes when nothing else happens.
 async fn paused_connection() -> (TcpStream, TestAdmin) {
     let test = TestAdmin::new().await;
-    let front = gatewright_admin::front(&test.app);
+    let front = gatewright_dashboard::front(&test.app);
     (paused_connection_to(&test, front).await, test)
 }
 

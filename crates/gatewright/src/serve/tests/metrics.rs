@@ -6,7 +6,7 @@ const TOKEN: (&str, &str) = ("authorization", "Bearer 0123456789abcdef");
 
 /// The status that a scrape from an address gets.
 async fn scrape(test: &TestAdmin, peer: &str, headers: &[(&str, &str)]) -> u16 {
-    let front = gatewright_admin::front(&test.app);
+    let front = gatewright_dashboard::front(&test.app);
     let mut request = Request::get("/metrics");
     for (name, value) in headers {
         request = request.header(*name, *value);

@@ -133,7 +133,7 @@ async fn what_a_request_notes_while_the_process_stops_is_written() {
     let server = Server::start().await;
     let app = Arc::clone(&server.test.app);
     let key = testing::api_key(KeyScope::Instance, app.now(), "key");
-    let mut tx = app.store.write().await.unwrap();
+    let mut tx = app.core().store.write().await.unwrap();
     api_key::insert(&mut tx, &key).await.unwrap();
     tx.commit().await.unwrap();
     let mut made = server.connect().await;
@@ -144,7 +144,7 @@ async fn what_a_request_notes_while_the_process_stops_is_written() {
     ask(&mut made).await;
     server.running.await.unwrap().unwrap();
     let again = again.await.unwrap();
-    let mut tx = again.store.read().await.unwrap();
+    let mut tx = again.core().store.read().await.unwrap();
     let written = api_key::find(&mut tx, None, key.id).await.unwrap().unwrap();
     assert_eq!(written.last_used_at, Some(app.now()));
 }

@@ -1,0 +1,129 @@
+//! The fields of a source between form and service.
+
+use gatewright_domain::{
+    registration::AuthenticationChoice,
+    user_source::{Callback, UserSource},
+    words::Worded,
+};
+
+use crate::{
+    form::{Form, Posted},
+    service::{
+        Patch,
+        user_sources::{NewUserSource, UserSourcePatch},
+    },
+};
+
+/// What a form shows again after a refusal: everything but the client secret.
+pub(super) const SHOWN: [&str; 9] = [
+    "name",
+    "description",
+    "issuer",
+    "client_id",
+    "client_authentication",
+    "scopes",
+    "subject_claim",
+    "callback",
+    "skip_validation",
+];
+
+/// The field that is never shown again.
+pub(super) const SECRET: &str = "client_secret";
+
+/// The scopes someone typed, with spaces or commas between them.
+pub(super) fn scopes(text: &str) -> Vec<String> {
+    text.split([' ', ',', '\t', '\n', '\r'])
+        .filter(|scope| !scope.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Whether to save without asking the provider.
+pub(super) fn skips_validation(posted: &Posted) -> bool {
+    posted.text("skip_validation") == "yes"
+}
+
+/// Where the provider sends people back to.
+pub(super) fn callback(posted: &Posted) -> Callback {
+    Callback::of_word(posted.text("callback")).unwrap_or_default()
+}
+
+/// What is stored, as the form shows it.
+fn stored(source: &UserSource) -> [(&'static str, String); 8] {
+    [
+        ("name", source.name.clone()),
+        ("description", source.description.clone()),
+        ("issuer", source.issuer.clone()),
+        ("client_id", source.client_id.clone()),
+        (
+            "client_authentication",
+            source.client_authentication.choice.as_str().to_owned(),
+        ),
+        ("scopes", source.scopes.join(" ")),
+        ("subject_claim", source.subject_claim.clone()),
+        ("callback", source.callback.as_str().to_owned()),
+    ]
+}
+
+/// A form with what is stored in it.
+pub(super) fn of_source(source: &UserSource) -> Form {
+    Form::of(stored(source).into())
+}
+
+/// Fills in the stored value of what was not posted: a form may ask for one field only.
+pub(super) fn fill(posted: &mut Posted, source: &UserSource) {
+    for (name, value) in stored(source) {
+        posted.fill(name, &value);
+    }
+}
+
+/// What was typed, as a new source.
+pub(super) fn new_source(posted: &Posted) -> NewUserSource {
+    let text = |name| posted.text(name).to_owned();
+    NewUserSource {
+        name: text("name"),
+        description: text("description"),
+        issuer: text("issuer"),
+        client_id: text("client_id"),
+        client_secret: Some(posted.secret(SECRET)),
+        client_authentication: Some(authentication(posted)),
+        scopes: Some(scopes(posted.text("scopes"))),
+        subject_claim: Some(text("subject_claim")),
+        callback: Some(callback(posted)),
+        skip_validation: skips_validation(posted),
+    }
+}
+
+/// The same as a change. A blank secret keeps the stored one.
+pub(super) fn patch(posted: &Posted) -> UserSourcePatch {
+    UserSourcePatch {
+        client_secret: new_secret(posted),
+        ..new_source(posted).into()
+    }
+}
+
+/// How the client secret is to be presented; what is no choice is the automatic one.
+fn authentication(posted: &Posted) -> AuthenticationChoice {
+    AuthenticationChoice::of_word(posted.text("client_authentication")).unwrap_or_default()
+}
+
+/// The client secret someone typed, if any.
+pub(super) fn new_secret(posted: &Posted) -> Patch<gatewright_domain::secret::Secret> {
+    let secret = posted.secret(SECRET);
+    if secret.expose().is_empty() {
+        Patch::Keep
+    } else {
+        Patch::Set(secret)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_are_told_apart_however_they_are_typed() {
+        assert_eq!(scopes(" openid  profile,email\n"), ["openid", "profile", "email"]);
+        assert!(scopes(" , ").is_empty());
+    }
+}
