@@ -17,6 +17,10 @@ use crate::peer::{answer_events::EventsAnswer, answer_json::JsonAnswer, call_gua
 /// The body of an answer. Dropping it gives the upstream request up.
 pub struct Answer<B>(Kind<B>);
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most answers are JSON, and each would cost an allocation if it were boxed"
+)]
 enum Kind<B> {
     /// Up to three pieces in memory, so that a shared list needs no copy per request.
     Memory {

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -12,12 +13,16 @@ use tokio::time::Instant;
 
 use super::{
     answer_error::AnswerError,
-    budget::Share,
+    budget::{Budget, Share},
     call_guard::CallGuard,
     states::States,
     watch::{Wake, Watch},
 };
 use crate::wire::bridge_splice::Splicer;
+
+/// An answer that says it is no longer than this is passed on once all of it is here, bytes: its length is known then, whatever
+/// is spliced into it, and a client can do nothing with a part of it.
+const GATHERED_MAX: u64 = 256 * 1024;
 
 /// A JSON answer on its way.
 pub(crate) struct JsonAnswer<B> {
@@ -28,6 +33,8 @@ pub(crate) struct JsonAnswer<B> {
     guard: CallGuard,
     /// Looked at already, and not passed on yet.
     first: Bytes,
+    /// What `first` takes of the memory for answers, where it was gathered.
+    share: Option<Share>,
     /// The first and the last byte of what came that are no white space.
     edges: Option<(u8, u8)>,
     ended: bool,
@@ -53,23 +60,62 @@ where
             watch,
             guard,
             first: Bytes::new(),
+            share: None,
             edges: None,
             ended: false,
             fault: None,
         }
     }
 
-    /// Waits for the beginning of the answer and checks it, while an error can still be told in its place. `false` where none
-    /// has come `until` then.
-    pub(super) async fn look_at_first(&mut self, until: Option<Instant>) -> Result<bool, AnswerError> {
-        match std::future::poll_fn(|cx| self.poll_until(cx, until)).await {
-            Came::Late => return Ok(false),
-            Came::Frame(frame) => {
-                let frame = frame.transpose()?;
-                self.first = frame.and_then(|frame| frame.into_data().ok()).unwrap_or_default();
+    /// Waits for the beginning of the answer and checks it, while an error can still be told in its place; for all of it, where
+    /// it is short and its length would not be known otherwise. `false` where that has not come `until` then.
+    pub(super) async fn look_at_first(
+        &mut self,
+        until: Option<Instant>,
+        budget: &Arc<Budget>,
+    ) -> Result<bool, AnswerError> {
+        let expected = self
+            .body
+            .size_hint()
+            .exact()
+            .filter(|length| *length <= GATHERED_MAX);
+        let Some(piece) = self.piece_until(until).await? else {
+            return Ok(false);
+        };
+        self.first = piece;
+        let Some(expected) = expected.filter(|_| !self.ended && self.size_hint().exact().is_none()) else {
+            return Ok(true);
+        };
+        let mut share = budget.share();
+        let room = usize::try_from(expected).unwrap_or(usize::MAX);
+        if !share.resize(room) {
+            return Ok(true);
+        }
+        let mut gathered = BytesMut::with_capacity(room);
+        while !self.ended {
+            gathered.extend_from_slice(&std::mem::take(&mut self.first));
+            let piece = self.piece_until(until).await;
+            let is_late = matches!(piece, Ok(None));
+            gathered.extend_from_slice(&piece?.unwrap_or_default());
+            if is_late {
+                break;
             }
         }
-        Ok(true)
+        self.first = gathered.freeze();
+        self.share = Some(share);
+        Ok(self.ended)
+    }
+
+    /// The next piece; nothing where none has come `until` then, and an empty one at the end.
+    async fn piece_until(&mut self, until: Option<Instant>) -> Result<Option<Bytes>, AnswerError> {
+        match std::future::poll_fn(|cx| self.poll_until(cx, until)).await {
+            Came::Late => Ok(None),
+            Came::Frame(frame) => {
+                let frame = frame.transpose()?;
+                let piece = frame.and_then(|frame| frame.into_data().ok());
+                Ok(Some(piece.unwrap_or_default()))
+            }
+        }
     }
 
     /// What was looked at and not passed on yet.
@@ -147,6 +193,7 @@ where
     /// Pending only while the server sends nothing.
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
         if !self.first.is_empty() {
+            self.share = None;
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.first)))));
         }
         loop {

@@ -120,7 +120,7 @@ pub(super) async fn stream<T: Transport>(
             let seal = (eras == (Era::Modern, Era::Modern)).then(|| States::of(call, upstream));
             let mut json = JsonAnswer::new(body, Some(Splicer::with(changes, seal)), watch, guard);
             // An answer that is not ours is refused while that can still be said.
-            let first = json.look_at_first(until).await;
+            let first = json.look_at_first(until, &net.budget).await;
             if !first.map_err(|why| not_passed_on(upstream, &why))? {
                 return Ok(late(net, call, to, cancelled, json, (bridge, None), None));
             }
@@ -306,7 +306,7 @@ async fn translated<T: Transport>(
     // It lasts longer than this answer where that asks for another round.
     let held = guard.take_held();
     let mut json = JsonAnswer::new(body, None, watch, guard);
-    let first = json.look_at_first(sent.until).await;
+    let first = json.look_at_first(sent.until, &net.budget).await;
     if !first.map_err(|why| not_passed_on(upstream, &why))? {
         let asks = asks(net, &sent, call, to);
         let bridges = (bridge.clone(), Some(bridge.clone()));

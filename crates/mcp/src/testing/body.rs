@@ -11,12 +11,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use http_body::{Body, Frame};
+use http_body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc;
 
 /// A body given piece by piece, which tells whether it was dropped.
 pub(crate) struct FakeBody {
     pieces: mpsc::UnboundedReceiver<Bytes>,
+    /// How much is still to come, where the head of the answer says that.
+    left: Option<u64>,
     pub(crate) dropped: Arc<AtomicBool>,
 }
 
@@ -26,7 +28,22 @@ impl FakeBody {
     pub(crate) fn open() -> (Pieces, Self) {
         let (sender, pieces) = mpsc::unbounded_channel();
         let dropped = Arc::default();
-        (sender, Self { pieces, dropped })
+        let left = None;
+        (
+            sender,
+            Self {
+                pieces,
+                left,
+                dropped,
+            },
+        )
+    }
+
+    /// The same, of which the head of the answer says how long it is.
+    pub(crate) fn open_of_length(length: u64) -> (Pieces, Self) {
+        let (sender, mut body) = Self::open();
+        body.left = Some(length);
+        (sender, body)
     }
 
     pub(crate) fn of(pieces: &[&str]) -> Self {
@@ -46,14 +63,20 @@ impl Body for FakeBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.pieces
-            .poll_recv(cx)
-            .map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+        let piece = std::task::ready!(self.pieces.poll_recv(cx));
+        if let (Some(left), Some(piece)) = (&mut self.left, &piece) {
+            *left -= piece.len() as u64;
+        }
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 
     /// Known with the last piece where no one can send another, as with a length that was told before.
     fn is_end_stream(&self) -> bool {
-        self.pieces.is_closed() && self.pieces.is_empty()
+        self.left == Some(0) || self.pieces.is_closed() && self.pieces.is_empty()
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use gatewright_domain::server::IdentityForwarding;
-use http::Response;
+use http::{HeaderValue, Response};
 use http_body_util::BodyExt as _;
 use serde_json::json;
 use tokio::time::Instant;
@@ -23,7 +23,8 @@ use crate::{
         credentials::{Asked, NoCredentials},
     },
     testing::net::{
-        FakeBody, FakeServer, Pieces, User, World, answer, event, meta, modern_headers, modern_reply, tool,
+        FakeBody, FakeServer, Pieces, User, World, answer, event, meta, modern_headers, modern_reply, read,
+        tool,
     },
 };
 
@@ -75,6 +76,17 @@ async fn answered(
     user: &Revocable,
     reached: &mut Reached,
 ) -> Response<Answer<FakeBody>> {
+    answered_to("application/json", kind, sent, user, reached).await
+}
+
+/// The same for a client that takes this.
+async fn answered_to(
+    takes: &'static str,
+    kind: &'static str,
+    sent: FakeBody,
+    user: &Revocable,
+    reached: &mut Reached,
+) -> Response<Answer<FakeBody>> {
     let held = Mutex::new(Some(sent));
     let server = FakeServer::new(move |received| {
         Ok(match received.method() {
@@ -94,7 +106,8 @@ async fn answered(
         r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"t",{}}}}}"#,
         meta("")
     ));
-    let headers = modern_headers("tools/call", Some("t"));
+    let mut headers = modern_headers("tools/call", Some("t"));
+    headers.insert("accept", HeaderValue::from_static(takes));
     world
         .endpoint
         .post(&plan, caller, &headers, &body, None, reached)
@@ -315,4 +328,51 @@ async fn what_is_wrong_with_an_answer_is_told_in_a_word_before_its_head_or_after
         let what = format!("{kind}, {end:?}, {before:?}, {after:?}");
         assert_eq!(faults(kind, &pieces, end).await, (before, after), "{what}");
     }
+}
+
+/// An answer of a stateless server in two pieces, the second of which comes after `pause`: how long it is said to be, and all of it.
+async fn in_two_pieces(pause: Duration, length: usize) -> (Option<u64>, String) {
+    let text = "x".repeat(length);
+    let whole = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"text":"{text}","resultType":"complete"}}}}"#);
+    let (pieces, body) = FakeBody::open_of_length(whole.len() as u64);
+    let middle = whole.len() / 2;
+    let (first, second) = (whole[..middle].to_owned(), whole[middle..].to_owned());
+    tokio::spawn(async move {
+        pieces.send(first.into()).unwrap();
+        tokio::time::sleep(pause).await;
+        // No one may read on.
+        let _ = pieces.send(second.into());
+    });
+    let user = Revocable::default();
+    let takes = "application/json, text/event-stream";
+    let mut reached = Reached::default();
+    let answer = answered_to(takes, "application/json", body, &user, &mut reached).await;
+    let said = http_body::Body::size_hint(answer.body()).exact();
+    let (status, read) = read(answer).await;
+    assert_eq!(status, 200);
+    if said.is_some() {
+        assert_eq!(read, whole, "not a byte is changed");
+    }
+    (said, read)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_short_answer_is_passed_on_whole_with_its_length_and_a_long_one_as_it_comes() {
+    for length in [0, 100_000] {
+        let (said, read) = in_two_pieces(Duration::from_secs(1), length).await;
+        assert_eq!(said, Some(read.len() as u64));
+    }
+    let (said, read) = in_two_pieces(Duration::from_secs(1), 300 * 1024).await;
+    assert_eq!(said, None);
+    assert!(read.len() > 300 * 1024);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_client_of_a_short_answer_that_takes_long_gets_signs_of_life_and_all_of_it() {
+    let (said, read) = in_two_pieces(Duration::from_secs(25), 1_000).await;
+    assert_eq!(said, None);
+    assert!(read.starts_with(':'), "{read}");
+    let events = crate::testing::net::events(&read);
+    assert!(events[0].ends_with(r#""resultType":"complete"}}"#), "{read}");
+    assert!(events[0].len() > 1_000);
 }
