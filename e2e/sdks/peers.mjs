@@ -79,10 +79,4 @@ export const ABSENT = [
     isAbout: ({ client }) => CLIENTS[client].era === STATELESS,
     shown: /^absent: /,
   },
-  {
-    primitive: "logging",
-    why: "rmcp logs on the stream that it is listened to with, also during a call, and a gateway passes on what is logged on the stream of a call",
-    isAbout: ({ server }) => server === "rmcp with sessions",
-    shown: /^failed: .*nothing came within 2 s/,
-  },
 ];

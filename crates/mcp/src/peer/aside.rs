@@ -4,6 +4,7 @@
 //!
 //! A client with a session is asked on a stream of its own. Stateless clients have none but those of their calls: one is asked
 //! there where a single call runs in the session, which the question is then certainly of; otherwise the server is told why not.
+//! What the server logs goes the same ways, but to calls that want it only.
 
 use std::{
     sync::{Arc, Weak},
@@ -278,6 +279,18 @@ impl<T: Transport> Ear<T> {
         session.map_or(Err(0), |session| session.calls.ask(message))
     }
 
+    /// Passes a log message on: to the client on a stream of its own, else to the call that it is certainly of.
+    fn log(&self, notification: &Notification<'_>, message: &Bytes) {
+        let Some(session) = self.session.upgrade() else {
+            return;
+        };
+        let is_told = (self.client)
+            .is_some_and(|client| session.logs().want(notification) && self.mailbox.tell(client, message));
+        if !is_told {
+            session.calls.log(message);
+        }
+    }
+
     /// Notes what the server tells in the session and asks nothing with.
     fn note(&self, notification: &Notification<'_>, message: &Bytes) {
         if message.len() > NOTE_MAX {
@@ -292,6 +305,7 @@ impl<T: Transport> Ear<T> {
                     session.calls.report(token.raw, message);
                 }
             }
+            ("notifications/message", _) => self.log(notification, message),
             (method, _) if tells_status(method) => {
                 if let (Some(client), Some(told)) = (self.client, edit_status(message, &self.tasks)) {
                     self.mailbox.tell(client, &told);

@@ -1,5 +1,6 @@
 //! Telling a server with sessions which log messages are wanted (2025-11-25 server/utilities/logging): with the first call that
-//! wants more than it was told before. Each call gets of that what it wants itself.
+//! wants more than it was told before, or others in a session that belongs to one client. Each call gets of that what it wants
+//! itself.
 
 use std::sync::Arc;
 
@@ -14,8 +15,9 @@ impl<T: Transport> Net<T> {
         caller: Caller<'_>,
         session: &UpstreamSession,
         level: LogLevel,
+        is_shared: bool,
     ) {
-        if !session.capabilities.has(Capability::Logging) || !session.lower_log_level(level) {
+        if !session.capabilities.has(Capability::Logging) || !session.note_log_level(level, is_shared) {
             return;
         }
         let member = format!(r#""level":"{}""#, level.as_str());

@@ -12,7 +12,7 @@ use super::{
     call_guard::{CallGuard, SessionCall},
     caller::Caller,
     net::Net,
-    progress::Progress,
+    progress::{Progress, Takes},
     respondent::Respondent,
     session::{SlotKey, UpstreamSession, session_headers},
     tasks,
@@ -150,17 +150,24 @@ pub(super) async fn within_session<T: Transport>(
         return Err(CallError::OtherServer);
     }
     let (client, upstream) = (&call.client, to.upstream);
-    if !client.can.is_empty() {
-        // Servers ask there too. Only the first call of a session waits for it.
+    let level = call.logs.level();
+    if !client.can.is_empty() || level.is_some() {
+        // Servers ask there too, and log. Only the first call of a session waits for it.
         let lists = guard.lists();
         let listening = || net.listen_aside(upstream, &session, call.caller, client, lists);
         session.aside.get_or_init(listening).await;
     }
-    if let Some(level) = call.logs.level() {
-        net.want_logs(to.upstream, call.caller, &session, level).await;
+    if let Some(level) = level {
+        let is_shared = client.session.is_none();
+        net.want_logs(to.upstream, call.caller, &session, level, is_shared)
+            .await;
     }
     // A client with a session is asked on any stream of its own.
     let can_be_asked = client.session.is_none() && !client.can.is_empty() && call.takes_stream;
+    let takes = Takes {
+        questions: can_be_asked,
+        logs: level.is_some() && call.takes_stream,
+    };
     let number = session.next_id();
     let id = id::number(number);
     let params = call.request.params.as_ref();
@@ -197,8 +204,9 @@ pub(super) async fn within_session<T: Transport>(
     Ok(Outgoing {
         request,
         bridge: bridge(call, to, Era::Legacy, Some(id)),
-        // Only a call whose client wants progress, or can be asked with its answer, pays for it.
-        progress: (token.is_some() || can_be_asked).then(|| Progress::of(&session, number, can_be_asked)),
+        // Only a call whose client wants progress or log messages, or can be asked with its answer, pays for it.
+        progress: (token.is_some() || takes.questions || takes.logs)
+            .then(|| Progress::of(&session, number, takes)),
         session: Some(session),
     })
 }

@@ -1,5 +1,5 @@
 //! What a server with sessions sends of calls on the stream it is listened to with, and not on that of the call: progress, whose
-//! token says which call it is of (2025-11-25 basic/utilities/progress), and questions, which do not say it.
+//! token says which call it is of (2025-11-25 basic/utilities/progress), and questions and log messages, which do not say it.
 
 use std::{
     collections::HashMap,
@@ -22,8 +22,16 @@ pub(super) struct Calls(Mutex<HashMap<u64, Call>>);
 #[derive(Debug)]
 struct Call {
     sender: mpsc::Sender<Bytes>,
-    /// Whether its client is asked with its answer, because it has no session of its own.
-    can_be_asked: bool,
+    takes: Takes,
+}
+
+/// What a call takes of what does not say which call it is of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Takes {
+    /// Questions: its client is asked with its answer, because it has no session of its own.
+    pub(super) questions: bool,
+    /// Log messages: its client wants some.
+    pub(super) logs: bool,
 }
 
 impl Calls {
@@ -43,9 +51,18 @@ impl Calls {
     /// Passes a question on to the only call that runs. Where there is another number of them, it is not known which of them the
     /// question is of, and that number is returned.
     pub(super) fn ask(&self, message: &Bytes) -> Result<(), usize> {
+        self.only(|takes| takes.questions, message)
+    }
+
+    /// Passes a log message on to the call it is certainly of, if there is one.
+    pub(super) fn log(&self, message: &Bytes) {
+        let _ = self.only(|takes| takes.logs, message);
+    }
+
+    fn only(&self, takes: impl Fn(Takes) -> bool, message: &Bytes) -> Result<(), usize> {
         let calls = self.lock();
-        let mut asked = calls.values().filter(|call| call.can_be_asked);
-        match (asked.next(), asked.count()) {
+        let mut found = calls.values().filter(|call| takes(call.takes));
+        match (found.next(), found.count()) {
             (Some(call), 0) => call.sender.try_send(message.clone()).map_err(|_| 0),
             (Some(_), others) => Err(others + 1),
             (None, _) => Err(0),
@@ -62,10 +79,10 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Of a call of a session with this id, whose client can be asked with its answer or not.
-    pub(super) fn of(session: &Arc<UpstreamSession>, id: u64, can_be_asked: bool) -> Self {
+    /// Of a call of a session with this id.
+    pub(super) fn of(session: &Arc<UpstreamSession>, id: u64, takes: Takes) -> Self {
         let (sender, messages) = mpsc::channel(WAITING_MAX);
-        let call = Call { sender, can_be_asked };
+        let call = Call { sender, takes };
         session.calls.lock().insert(id, call);
         Self {
             session: Arc::clone(session),

@@ -20,7 +20,12 @@ use moka::{policy::EvictionPolicy, sync::Cache};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use super::{aside::Aside, caller::CallerKey, progress::Calls};
-use crate::wire::{capabilities::Capabilities, headers, log_level::LogLevel, version::ProtocolVersion};
+use crate::wire::{
+    capabilities::Capabilities,
+    headers,
+    log_level::{LogLevel, Logs},
+    version::ProtocolVersion,
+};
 
 /// Sessions kept per server; the one longest unused gives way, and another is begun when it is needed again.
 const SESSIONS_MAX: u64 = 10_000;
@@ -48,7 +53,7 @@ pub(crate) struct UpstreamSession {
     /// What the server declared that it can do.
     pub capabilities: Capabilities,
     next_id: AtomicU64,
-    /// Its calls that want progress.
+    /// Its calls that want what is sent elsewhere.
     pub(super) calls: Calls,
     /// The level of log messages that the server was told, as a number; 0 while it was told none.
     log_level: AtomicU8,
@@ -108,12 +113,19 @@ impl UpstreamSession {
         );
     }
 
-    /// Notes that the server is told to send messages of this level; `false` where it was told that or more already.
-    pub(super) fn lower_log_level(&self, level: LogLevel) -> bool {
-        let lower = |known: u8| (known == 0 || level.number() < known).then_some(level.number());
+    /// Notes that the server is told to send messages of this level; `false` where it was told that already, or more in a session
+    /// that does not belong to one client (`is_shared`).
+    pub(super) fn note_log_level(&self, level: LogLevel, is_shared: bool) -> bool {
+        let level = level.number();
+        let told = |known: u8| (known == 0 || level < known || !is_shared && level != known).then_some(level);
         self.log_level
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, lower)
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, told)
             .is_ok()
+    }
+
+    /// The log messages that are wanted in a session which belongs to one client.
+    pub(super) fn logs(&self) -> Logs {
+        LogLevel::from_number(self.log_level.load(Ordering::Acquire)).map_or(Logs::Any, Logs::From)
     }
 
     /// A place for a reply that is on its way; nothing where there are as many as may be.

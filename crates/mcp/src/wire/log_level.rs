@@ -90,7 +90,7 @@ impl Logs {
     }
 
     /// Whether a `notifications/message` is wanted. One of an unknown level is as severe as any.
-    pub(super) fn want(self, message: &Notification<'_>) -> bool {
+    pub(crate) fn want(self, message: &Notification<'_>) -> bool {
         match self {
             Self::None => false,
             Self::Any => true,

@@ -159,8 +159,13 @@ async fn a_client_that_declares_nothing_is_not_listened_for() {
 impl Fixture {
     /// A call of a stateless client that takes a stream.
     async fn streamed(&self, id: u32, more: &str) -> Reader {
+        self.streamed_with(id, more, "").await
+    }
+
+    /// The same with further members of its metadata.
+    async fn streamed_with(&self, id: u32, more: &str, meta: &str) -> Reader {
         let body = format!(
-            r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"t","arguments":{{}}{more},"_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{EVERYTHING}}}}}}}"#
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"t","arguments":{{}}{more},"_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{EVERYTHING}{meta}}}}}}}"#
         );
         let mut headers = modern_headers("tools/call", Some("t"));
         headers.insert(
@@ -357,5 +362,48 @@ impl Listened {
         drop(all);
         let at = sessions.iter().position(|one| one == session).unwrap();
         Stream(self.opened.lock().unwrap().remove(at).unwrap())
+    }
+}
+
+/// A log message of this level.
+fn logged(level: &str) -> String {
+    format!(
+        r#"{{ "jsonrpc":"2.0","method":"notifications/message","params":{{"level":"{level}","data":1.50}} }}"#
+    )
+}
+
+#[tokio::test]
+async fn what_a_server_logs_outside_of_a_call_reaches_its_client_where_it_listens_or_with_its_call() {
+    let listened = Listened::new();
+    let f = Fixture::new(&listened.old.server);
+    let session = f.begin(EVERYTHING).await;
+    let mut call = f.call(&session).await;
+    let aside = listened.aside();
+    aside.send(&logged("info"));
+    assert_eq!(call.next().await.unwrap(), logged("info"));
+    let mut stream = f.listen(&session);
+    stream.nothing_comes().await;
+    aside.send(&logged("error"));
+    assert_eq!(stream.next().await.unwrap(), logged("error"));
+    call.nothing_comes().await;
+}
+
+#[tokio::test]
+async fn what_a_server_logs_outside_of_a_call_reaches_the_only_stateless_call_that_wants_it() {
+    const WANTS: &str = r#","io.modelcontextprotocol/logLevel":"warning""#;
+    let listened = Listened::new();
+    let f = Fixture::new(&listened.old.server);
+    let mut silent = f.streamed(1, "").await;
+    let aside = listened.aside();
+    let mut call = f.streamed_with(2, "", WANTS).await;
+    for level in ["info", "error"] {
+        aside.send(&logged(level));
+    }
+    assert_eq!(call.next().await.unwrap(), logged("error"));
+    // With a second one, it is not known whose it is.
+    let mut other = f.streamed_with(3, "", WANTS).await;
+    aside.send(&logged("error"));
+    for reader in [&mut silent, &mut call, &mut other] {
+        reader.nothing_comes().await;
     }
 }
