@@ -154,8 +154,12 @@ pub(super) async fn within_session<T: Transport>(
     if !client.can.is_empty() || level.is_some() {
         // Servers ask there too, and log. Only the first call of a session waits for it.
         let lists = guard.lists();
-        let listening = || net.listen_aside(upstream, &session, call.caller, client, lists);
-        session.aside.get_or_init(listening).await;
+        let listening = async || {
+            let aside = net.listen_aside(upstream, &session, call.caller, client, lists);
+            aside.await.ok_or(())
+        };
+        // Without a place for it now, the next call tries again.
+        let _ = session.aside.get_or_try_init(listening).await;
     }
     if let Some(level) = level {
         let is_shared = client.session.is_none();

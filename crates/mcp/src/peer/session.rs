@@ -4,10 +4,10 @@
 //! has forgotten them. A session never serves two users.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, HashSet},
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU8, AtomicU64, Ordering},
     },
     time::Duration,
@@ -29,7 +29,7 @@ use crate::wire::{
 
 /// Sessions kept per server; the one longest unused gives way, and another is begun when it is needed again.
 const SESSIONS_MAX: u64 = 10_000;
-/// Those among them that belong to single clients of one user; further ones take the place of the oldest of that user.
+/// Those among them that belong to single clients of one user; a further one takes the place of that which the user did not use for longest.
 const OF_USER_MAX: usize = 256;
 /// A session unused for so long is forgotten; servers forget theirs too.
 const IDLE: Duration = Duration::from_mins(30);
@@ -65,7 +65,7 @@ pub(crate) struct UpstreamSession {
     /// How many notices of changed roots are due: one that is on its way, and one behind it.
     roots_due: AtomicU8,
     /// Listening to it, where it belongs to a client that can be asked; begun with the first call.
-    pub(super) aside: OnceCell<Option<Aside>>,
+    pub(super) aside: OnceCell<Aside>,
 }
 
 /// Tells the server that a session is over, without waiting.
@@ -211,6 +211,8 @@ pub(crate) struct Slot {
     current: ArcSwapOption<UpstreamSession>,
     /// Held while a session begins, so that requests arriving together begin one. Never taken while there is one.
     pub(super) beginning: tokio::sync::Mutex<()>,
+    /// When it was used last: how many uses of sessions of its server there were before.
+    last_use: AtomicU64,
 }
 
 impl Slot {
@@ -264,31 +266,38 @@ impl From<CallerKey> for SlotKey {
 pub struct UpstreamSessions {
     slots: Cache<SlotKey, Arc<Slot>>,
     of_clients: Arc<OfClients>,
+    /// How often any of them was used so far.
+    uses: AtomicU64,
 }
 
-/// The sessions that belong to single clients, by user, the oldest first. Held for single operations only.
+/// The sessions that belong to single clients, by user. Held for single operations only.
 #[derive(Debug, Default)]
-struct OfClients(Mutex<HashMap<CallerKey, VecDeque<SlotKey>>>);
+struct OfClients(Mutex<ByUser>);
+
+type ByUser = HashMap<CallerKey, Vec<(SlotKey, Weak<Slot>)>>;
 
 impl OfClients {
-    fn lock(&self) -> MutexGuard<'_, HashMap<CallerKey, VecDeque<SlotKey>>> {
+    fn lock(&self) -> MutexGuard<'_, ByUser> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes one that is new; returns the one that gives way to it.
-    fn note(&self, whose: SlotKey) -> Option<SlotKey> {
+    /// Notes one that is new; returns the one that gives way to it, which was not used for longest.
+    fn note(&self, whose: SlotKey, slot: &Arc<Slot>) -> Option<SlotKey> {
         let mut all = self.lock();
         let of_user = all.entry(whose.caller).or_default();
-        of_user.push_back(whose);
-        (of_user.len() > OF_USER_MAX)
-            .then(|| of_user.pop_front())
-            .flatten()
+        let last_use = |kept: &Weak<Slot>| kept.upgrade().map(|slot| slot.last_use.load(Ordering::Relaxed));
+        let unused = (of_user.len() >= OF_USER_MAX)
+            .then(|| (0..of_user.len()).min_by_key(|at| last_use(&of_user[*at].1)))
+            .flatten();
+        let gives_way = unused.map(|at| of_user.swap_remove(at).0);
+        of_user.push((whose, Arc::downgrade(slot)));
+        gives_way
     }
 
     fn forget(&self, whose: &SlotKey) {
         let mut all = self.lock();
         if let Some(of_user) = all.get_mut(&whose.caller) {
-            of_user.retain(|one| one != whose);
+            of_user.retain(|(one, _)| one != whose);
             if of_user.is_empty() {
                 all.remove(&whose.caller);
             }
@@ -309,6 +318,7 @@ impl Default for UpstreamSessions {
                 .eviction_listener(move |whose: Arc<SlotKey>, _, _| noted.forget(&whose))
                 .build(),
             of_clients,
+            uses: AtomicU64::new(0),
         }
     }
 }
@@ -317,14 +327,18 @@ impl UpstreamSessions {
     /// Where a session lies or will lie.
     pub(crate) fn slot(&self, whose: impl Into<SlotKey>) -> Arc<Slot> {
         let whose = whose.into();
-        let slot = self.slots.entry(whose).or_default();
-        if slot.is_fresh()
+        let entry = self.slots.entry(whose).or_default();
+        let is_fresh = entry.is_fresh();
+        let slot = entry.into_value();
+        slot.last_use
+            .store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+        if is_fresh
             && whose.client.is_some()
-            && let Some(oldest) = self.of_clients.note(whose)
+            && let Some(unused) = self.of_clients.note(whose, &slot)
         {
-            self.leave(oldest);
+            self.leave(unused);
         }
-        slot.into_value()
+        slot
     }
 
     /// The session that lies there, if any does.
@@ -359,10 +373,13 @@ mod tests {
         let own = sessions.slot(ada);
         for number in 0..400 {
             sessions.slot(key(ada, number));
+            // The first one is in use all the time.
+            sessions.slot(key(ada, 0));
         }
         let is_kept = |whose| sessions.slots.contains_key(&whose);
         assert_eq!((0..400).filter(|number| is_kept(key(ada, *number))).count(), 256);
-        assert!(is_kept(key(ada, 399)) && !is_kept(key(ada, 0)));
+        assert!([0, 399, 145].iter().all(|number| is_kept(key(ada, *number))));
+        assert!(!is_kept(key(ada, 1)) && !is_kept(key(ada, 144)));
         assert!(Arc::ptr_eq(&theirs, &sessions.slot(key(bob, 0))));
         assert!(Arc::ptr_eq(&own, &sessions.slot(ada)));
         for number in 0..400 {
