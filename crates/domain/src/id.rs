@@ -110,6 +110,24 @@ ids! {
     SigningKeyId = "sig_";
     /// An attempt to sign in.
     AttemptId = "att_";
+    /// A request of a gateway, as recorded.
+    ActivityId = "act_";
+}
+
+impl ActivityId {
+    /// The ID of the row with this number, written at this moment. Nothing in it is random: the number takes the place of the
+    /// random bits (RFC 9562 section 6.2 has counters there), so an ID leads to its row without an index.
+    pub fn of_row(at: Timestamp, row: i64) -> Self {
+        let millis = u128::from(at.as_millis().max(0).cast_unsigned()) & 0xffff_ffff_ffff;
+        let row = u128::from(row.max(0).cast_unsigned()) & 0x3fff_ffff_ffff_ffff;
+        Self(Uuid::from_u128(millis << 80 | 7 << 76 | 0b10 << 62 | row))
+    }
+
+    /// The number of its row.
+    pub const fn row(self) -> i64 {
+        // 62 bits.
+        (self.0.as_u128() & 0x3fff_ffff_ffff_ffff) as i64
+    }
 }
 
 impl AttemptId {
@@ -173,6 +191,21 @@ mod tests {
         let id = AttemptId::generate(&FixedClock::at_seconds(1_700_000_000), &SeededEntropy::new(7));
         assert_eq!(AttemptId::of_grant(id.grant()), id);
         assert_eq!(id.made_at(), Timestamp::from_seconds(1_700_000_000));
+    }
+
+    #[test]
+    fn an_activity_leads_to_its_row() {
+        let at = Timestamp::from_millis(1_700_000_000_123);
+        for row in [0, 1, 257, i64::from(u32::MAX), 1 << 61] {
+            let id = ActivityId::of_row(at, row);
+            assert_eq!(id.row(), row);
+            assert_eq!(id.to_string().parse::<ActivityId>().unwrap(), id);
+            assert_eq!(id.0.get_version_num(), 7);
+            assert_eq!(id.0.get_variant(), uuid::Variant::RFC4122);
+        }
+        let later = ActivityId::of_row(Timestamp::from_millis(1_700_000_000_124), 0);
+        assert!(later.to_string() > ActivityId::of_row(at, 1 << 61).to_string());
+        assert!(ActivityId::of_row(at, 257).to_string() > ActivityId::of_row(at, 256).to_string());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 pub mod account;
 pub mod account_link;
 pub mod account_session;
+pub mod activity;
 pub mod api_key;
 pub mod audit;
 pub mod authorization;

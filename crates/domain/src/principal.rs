@@ -71,7 +71,7 @@ impl Principal {
     }
 
     /// The person, if known. In Headers mode, only the holder of the key says who the user is.
-    const fn person(&self) -> Option<&Person> {
+    pub const fn person(&self) -> Option<&Person> {
         match &self.proof {
             Proof::Grant { person, .. }
             | Proof::Trial(Trial {
