@@ -1,4 +1,5 @@
-//! Compiles the migrations into the program: their names and texts, in order.
+//! Compiles the migrations into the program: their names and texts, in order. Those of the activity are apart, because SQLite
+//! keeps it in another file.
 
 #![expect(
     clippy::disallowed_methods,
@@ -10,7 +11,19 @@ use std::{env, fmt::Write as _, fs, path::Path};
 fn main() {
     println!("cargo:rerun-if-changed=migrations");
     let folder = Path::new(&env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("migrations");
-    let mut files: Vec<_> = fs::read_dir(&folder)
+    let out = env::var("OUT_DIR").expect("cargo sets it");
+    for (folder, list) in [
+        (folder.clone(), "migrations.rs"),
+        (folder.join("activity"), "activity_migrations.rs"),
+    ] {
+        let path = Path::new(&out).join(list);
+        fs::write(path, list_of(&folder)).expect("the build folder can be written to");
+    }
+}
+
+/// The migrations of a folder, as source text.
+fn list_of(folder: &Path) -> String {
+    let mut files: Vec<_> = fs::read_dir(folder)
         .expect("the folder of migrations exists")
         .map(|entry| entry.expect("its entries can be read").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "sql"))
@@ -28,6 +41,5 @@ fn main() {
         writeln!(list, "({version}, {description:?}, include_str!({path:?})),").expect("a text can grow");
     }
     list.push(']');
-    let out = Path::new(&env::var("OUT_DIR").expect("cargo sets it")).join("migrations.rs");
-    fs::write(out, list).expect("the build folder can be written to");
+    list
 }

@@ -16,8 +16,8 @@ pub(crate) const STRANGERS: u64 = 96;
 /// Descriptors kept for everything that is not a connection of a client or to an MCP server: standard streams, the
 /// listener, event queues, addresses that are tried beside one another, and what is fetched from elsewhere.
 const RESERVE: u64 = 96 + PROVIDERS_MIN + STRANGERS;
-/// Files of SQLite: database, log and index of four connections, and some that come and go.
-const OF_SQLITE: u64 = 16;
+/// Files of SQLite: database, log and index of four connections, the same of three for the activity, and some that come and go.
+const OF_SQLITE: u64 = 28;
 /// An instance that could accept fewer connections than this is of no use.
 const CONNECTIONS_MIN: u64 = 16;
 /// Connections to MCP servers that may be open however few clients may connect: idle ones count too.

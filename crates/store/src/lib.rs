@@ -44,6 +44,7 @@ pub mod used_assertion;
 pub mod user;
 pub mod user_source;
 
+mod activity_store;
 mod error;
 mod file;
 mod keyring;
@@ -59,6 +60,7 @@ mod turn;
 mod tx;
 mod value;
 
+pub use activity_store::ActivityStore;
 pub use error::StoreError;
 pub use page::{Page, PageRequest};
 pub use store::{Store, StoreConfig};

@@ -5,29 +5,42 @@ mod on_sqlite;
 use std::{borrow::Cow, sync::LazyLock};
 
 use sqlx::{
-    Executor as _, SqlSafeStr as _,
+    AssertSqlSafe, Executor as _, SqlSafeStr as _,
     migrate::{MigrateError, Migration, MigrationType, Migrator},
 };
 
 use crate::{Store, StoreError, assertion_origin, store::Engine, value::values};
 
+type Text = (i64, &'static str, &'static str);
+
 /// Versions, descriptions and texts, in order.
 #[expect(clippy::unreadable_literal, reason = "versions are moments")]
-const TEXTS: &[(i64, &str, &str)] = include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
+const MAIN: &[Text] = include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
+/// Those of the activity, which SQLite keeps in another file.
+#[expect(clippy::unreadable_literal, reason = "versions are moments")]
+const ACTIVITY: &[Text] = include!(concat!(env!("OUT_DIR"), "/activity_migrations.rs"));
 
-static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
-    let migration = |&(version, description, sql): &(i64, &'static str, &'static str)| {
-        let description = Cow::Borrowed(description);
-        Migration::new(
-            version,
-            description,
-            MigrationType::Simple,
-            sql.into_sql_str(),
-            false,
-        )
-    };
-    Migrator::with_migrations(TEXTS.iter().map(migration).collect())
+static OF_MAIN_FILE: LazyLock<Migrator> = LazyLock::new(|| migrator(MAIN.iter(), "--sqlite:"));
+static OF_ACTIVITY_FILE: LazyLock<Migrator> = LazyLock::new(|| migrator(ACTIVITY.iter(), "--sqlite:"));
+static OF_POSTGRES: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut texts: Vec<&Text> = MAIN.iter().chain(ACTIVITY).collect();
+    texts.sort_by_key(|(version, ..)| *version);
+    migrator(texts.into_iter(), "--postgres:")
 });
+
+/// The migrations of a database. Lines behind this mark are for its engine.
+fn migrator<'t>(texts: impl Iterator<Item = &'t Text>, mark: &str) -> Migrator {
+    let migration = |&(version, description, sql): &Text| {
+        let sql = if sql.contains(mark) {
+            AssertSqlSafe(sql.replace(mark, "")).into_sql_str()
+        } else {
+            sql.into_sql_str()
+        };
+        let description = Cow::Borrowed(description);
+        Migration::new(version, description, MigrationType::Simple, sql, false)
+    };
+    Migrator::with_migrations(texts.map(migration).collect())
+}
 
 /// A migration may wait for other replicas and for its own long statements.
 const PATIENT_SESSION: &str =
@@ -38,12 +51,15 @@ impl Store {
     /// on SQLite in one write transaction. Values that SQL cannot compute from older rows are filled in afterwards.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         match &self.engine {
-            Engine::Sqlite { .. } => on_sqlite::migrate(self, &MIGRATIONS).await?,
+            Engine::Sqlite { .. } => {
+                on_sqlite::migrate(self, &OF_MAIN_FILE).await?;
+                on_sqlite::migrate(&self.activity().0, &OF_ACTIVITY_FILE).await?;
+            }
             Engine::Postgres { pool, .. } => {
                 // A separate connection, closed afterwards: an advisory lock lasts as long as its session.
                 let mut connection = pool.acquire().await?.detach();
                 connection.execute(PATIENT_SESSION).await?;
-                let result = MIGRATIONS.run_direct(None, &mut connection, false).await;
+                let result = OF_POSTGRES.run_direct(None, &mut connection, false).await;
                 sqlx::Connection::close(connection).await?;
                 result.map_err(StoreError::of_migration)?;
             }
@@ -55,6 +71,17 @@ impl Store {
 
     /// Whether the schema is up to date, for `doctor`; a schema of a newer version is `Refused`.
     pub async fn is_migrated(&self) -> Result<bool, StoreError> {
+        match &self.engine {
+            Engine::Sqlite { .. } => {
+                let activity = self.activity().0.has_all(&OF_ACTIVITY_FILE).await?;
+                Ok(self.has_all(&OF_MAIN_FILE).await? && activity)
+            }
+            Engine::Postgres { .. } => self.has_all(&OF_POSTGRES).await,
+        }
+    }
+
+    /// Whether these migrations were applied.
+    async fn has_all(&self, migrations: &Migrator) -> Result<bool, StoreError> {
         let mut tx = self.read().await?;
         let exists = match self.engine {
             Engine::Sqlite { .. } => "SELECT name FROM sqlite_master WHERE name = $1",
@@ -76,11 +103,11 @@ impl Store {
             .collect::<Result<_, _>>()?;
         if let Some(unknown) = applied
             .iter()
-            .find(|version| !MIGRATIONS.version_exists(**version))
+            .find(|version| !migrations.version_exists(**version))
         {
             return Err(newer(*unknown));
         }
-        Ok(MIGRATIONS
+        Ok(migrations
             .iter()
             .all(|migration| applied.contains(&migration.version)))
     }

@@ -1,7 +1,7 @@
 //! The store: connections to either engine, and the transactions on them.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -13,8 +13,11 @@ use sqlx::{PgPool, postgres::PgListener};
 use tokio::{sync::Mutex, time::timeout};
 
 use crate::{
-    Connections, Steps, StoreError, Tx, Urgency, file::DatabaseFile, link::Link, postgres, revision,
-    sqlite::Sqlite,
+    ActivityStore, Connections, Steps, StoreError, Tx, Urgency,
+    file::DatabaseFile,
+    link::Link,
+    postgres, revision,
+    sqlite::{Contents, Sqlite},
 };
 
 /// A listening connection is replaced after this long without a message.
@@ -25,7 +28,7 @@ const LISTENED_FOR: Duration = Duration::from_mins(1);
 pub enum StoreConfig {
     /// A SQLite file, created if missing; WAL, `synchronous=FULL`.
     Sqlite {
-        /// The database file.
+        /// The database file. The activity is in a file beside it, [`StoreConfig::activity_file`].
         path: PathBuf,
     },
     /// A PostgreSQL database.
@@ -37,10 +40,22 @@ pub enum StoreConfig {
     },
 }
 
+impl StoreConfig {
+    /// The file of the activity on SQLite: `gatewright.activity.db` beside `gatewright.db`.
+    pub fn activity_file(&self) -> Option<PathBuf> {
+        match self {
+            Self::Sqlite { path } => Some(path.with_extension("activity.db")),
+            Self::Postgres { .. } => None,
+        }
+    }
+}
+
 /// The store: cheap to clone, one per process.
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(crate) engine: Engine,
+    /// The file of the activity on SQLite; nothing on PostgreSQL.
+    activity: Option<Engine>,
     /// Transactions that wait for a connection of PostgreSQL.
     waiting: Arc<AtomicU32>,
 }
@@ -58,6 +73,14 @@ pub(crate) enum Engine {
         /// The connection that listens for changes, once there is a waiter.
         listener: Arc<Mutex<Option<PgListener>>>,
     },
+}
+
+impl Engine {
+    async fn of_file(path: &Path, contents: Contents) -> Result<Self, StoreError> {
+        let sqlite = Sqlite::open(path, contents).await?;
+        let file = sqlite.file().clone();
+        Ok(Self::Sqlite { sqlite, file })
+    }
 }
 
 /// Counts a waiting transaction.
@@ -80,11 +103,7 @@ impl Store {
     /// Opens the store; creates the SQLite file (mode 0600) if missing; runs no migrations.
     pub async fn connect(config: &StoreConfig) -> Result<Self, StoreError> {
         let engine = match config {
-            StoreConfig::Sqlite { path } => {
-                let sqlite = Sqlite::open(path).await?;
-                let file = sqlite.file().clone();
-                Engine::Sqlite { sqlite, file }
-            }
+            StoreConfig::Sqlite { path } => Engine::of_file(path, Contents::Main).await?,
             StoreConfig::Postgres { url, max_connections } => {
                 let link = Link::new();
                 Engine::Postgres {
@@ -94,9 +113,23 @@ impl Store {
                 }
             }
         };
+        let activity = match config.activity_file() {
+            Some(path) => Some(Engine::of_file(&path, Contents::Activity).await?),
+            None => None,
+        };
         Ok(Self {
             engine,
+            activity,
             waiting: Arc::default(),
+        })
+    }
+
+    /// Where the activity is kept. On SQLite its transactions do not wait for those of this store, nor the other way round.
+    pub fn activity(&self) -> ActivityStore {
+        ActivityStore(Self {
+            engine: self.activity.as_ref().unwrap_or(&self.engine).clone(),
+            activity: None,
+            waiting: Arc::clone(&self.waiting),
         })
     }
 
@@ -232,6 +265,9 @@ impl Store {
 
     /// Closes all connections.
     pub async fn close(&self) {
+        if let Some(Engine::Sqlite { sqlite, .. }) = &self.activity {
+            sqlite.close().await;
+        }
         match &self.engine {
             Engine::Sqlite { sqlite, .. } => sqlite.close().await,
             Engine::Postgres { pool, listener, .. } => {

@@ -1,9 +1,12 @@
 //! The rule about migrations: their order is certain.
 
+use std::collections::BTreeSet;
+
 use super::workspace::{Files, MIGRATIONS};
 
 /// Migrations whose order is not certain. They are numbered by the time they were written (`20261123150000_what.sql`), and
-/// two that are written on two branches may get one number: sqlx would take the second for the first, changed.
+/// two that are written on two branches may get one number: sqlx would take the second for the first, changed. Those of the
+/// activity, in a folder of their own, are applied together with the others on PostgreSQL.
 pub(crate) fn broken(files: &Files) -> Vec<String> {
     let number = |name: &str| {
         let (number, _) = name.strip_suffix(".sql")?.split_once('_')?;
@@ -11,20 +14,21 @@ pub(crate) fn broken(files: &Files) -> Vec<String> {
         is_number.then(|| number.to_owned())
     };
     let mut broken = Vec::new();
-    let mut last = None;
+    let mut seen = BTreeSet::new();
     for path in files.keys() {
         let Some(name) = path.strip_prefix(MIGRATIONS) else {
             continue;
         };
-        let now = number(name);
-        if now.is_none() {
-            broken.push(format!("{path} is not named like 20261123150000_what.sql"));
-        } else if now == last {
-            broken.push(format!(
-                "{path} has the number of another migration: give it a later one"
-            ));
+        match number(name.strip_prefix("activity/").unwrap_or(name)) {
+            None => broken.push(format!("{path} is not named like 20261123150000_what.sql")),
+            Some(number) => {
+                if !seen.insert(number) {
+                    broken.push(format!(
+                        "{path} has the number of another migration: give it a later one"
+                    ));
+                }
+            }
         }
-        last = now;
     }
     broken
 }
@@ -44,6 +48,18 @@ mod tests {
     #[test]
     fn migrations_have_a_number_each() {
         assert!(check(&["20261101000000_foundation.sql", "20261123150000_more.sql"]).is_empty());
+        assert!(
+            check(&[
+                "20261101000000_foundation.sql",
+                "activity/20261123150000_more.sql"
+            ])
+            .is_empty()
+        );
+        let same = check(&[
+            "20261101000000_foundation.sql",
+            "activity/20261101000000_more.sql",
+        ]);
+        assert_eq!(same.len(), 1, "{same:?}");
         let found = check(&[
             "20261101000000_foundation.sql",
             "20261101000000_second.sql",

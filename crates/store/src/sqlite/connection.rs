@@ -6,13 +6,48 @@ use rusqlite::{Connection, OpenFlags, Statement, types::ToSqlOutput, types::Valu
 
 use crate::{StoreError, row::SqliteRow, turn::BUSY_AFTER, value::Value};
 
-/// Page cache of a connection in KiB, as a negative number, as SQLite expects it. Memory matters more than
-/// speed here, and the operating system caches the file as well.
-const CACHE_SIZE: i64 = -512;
 /// The write-ahead log is truncated to this many bytes after a checkpoint.
 const WAL_SIZE_LIMIT: i64 = 16_777_216;
 /// Prepared statements cached per connection: several times those of the hot paths.
 const STATEMENTS: usize = 128;
+
+/// What a database file is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Contents {
+    /// Everything that must survive a power failure.
+    Main,
+    /// The activity. A power failure may take what was written since the last checkpoint; the end of the process, however
+    /// sudden, takes nothing.
+    Activity,
+}
+
+impl Contents {
+    /// When a commit waits for the disk.
+    const fn synchronous(self) -> &'static str {
+        match self {
+            Self::Main => "FULL",
+            Self::Activity => "NORMAL",
+        }
+    }
+
+    /// Page cache of a connection in KiB, as a negative number, as SQLite expects it. Memory matters more than
+    /// speed here, and the operating system caches the file as well. A batch of activity changes more pages at a time.
+    const fn cache_size(self, for_what: Use) -> i64 {
+        match (self, for_what) {
+            (Self::Activity, Use::Writing) => -4_096,
+            (Self::Main, _) | (Self::Activity, Use::Reading) => -512,
+        }
+    }
+
+    /// The maximum number of readers. They serve the administrators' pages and the first request of a token, never the hot
+    /// path.
+    pub(super) const fn readers(self) -> usize {
+        match self {
+            Self::Main => 3,
+            Self::Activity => 2,
+        }
+    }
+}
 
 /// The role of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +59,7 @@ pub(super) enum Use {
 }
 
 /// Opens the existing database file.
-pub(super) fn open(path: &Path, for_what: Use) -> Result<Connection, rusqlite::Error> {
+pub(super) fn open(path: &Path, contents: Contents, for_what: Use) -> Result<Connection, rusqlite::Error> {
     let access = match for_what {
         Use::Writing => OpenFlags::SQLITE_OPEN_READ_WRITE,
         Use::Reading => OpenFlags::SQLITE_OPEN_READ_ONLY,
@@ -34,10 +69,10 @@ pub(super) fn open(path: &Path, for_what: Use) -> Result<Connection, rusqlite::E
     connection.busy_timeout(BUSY_AFTER)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.pragma_update(None, "foreign_keys", true)?;
-    connection.pragma_update(None, "cache_size", CACHE_SIZE)?;
+    connection.pragma_update(None, "cache_size", contents.cache_size(for_what))?;
     if for_what == Use::Writing {
         connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "synchronous", contents.synchronous())?;
         connection.pragma_update(None, "journal_size_limit", WAL_SIZE_LIMIT)?;
     }
     Ok(connection)

@@ -31,29 +31,28 @@ use crate::{
 };
 
 pub(crate) use self::{
-    connection::{execute, execute_script, fetch_all},
+    connection::{Contents, execute, execute_script, fetch_all},
     whole::Returned,
 };
-
-/// The maximum number of readers. They serve the administrators' pages and the first request of a token, never the hot path.
-const READERS: usize = 3;
 
 /// The connections of a database file.
 #[derive(Debug, Clone)]
 pub(crate) struct Sqlite {
     writer: Queue,
     readers: Queue,
+    contents: Contents,
     file: DatabaseFile,
 }
 
 impl Sqlite {
     /// Opens a file, which is created (mode 0600) if it is missing.
-    pub(crate) async fn open(path: &Path) -> Result<Self, StoreError> {
+    pub(crate) async fn open(path: &Path, contents: Contents) -> Result<Self, StoreError> {
         create(path).map_err(EngineError::Io)?;
         let file = DatabaseFile::at(path.to_owned()).map_err(EngineError::Io)?;
         let sqlite = Self {
-            writer: Queue::new(path, &file, Use::Writing, 1)?,
-            readers: Queue::new(path, &file, Use::Reading, READERS)?,
+            writer: Queue::new(path, &file, contents, Use::Writing)?,
+            readers: Queue::new(path, &file, contents, Use::Reading)?,
+            contents,
             file,
         };
         // Readers need the mode that the writer sets.
@@ -83,7 +82,7 @@ impl Sqlite {
             .iter()
             .map(|queue| queue.busy.load(Ordering::Relaxed))
             .sum();
-        let all = u32::try_from(1 + READERS).unwrap_or(u32::MAX);
+        let all = u32::try_from(1 + self.contents.readers()).unwrap_or(u32::MAX);
         Connections {
             in_use,
             idle: all.saturating_sub(in_use),
@@ -110,7 +109,11 @@ struct Queue {
 }
 
 impl Queue {
-    fn new(path: &Path, file: &DatabaseFile, for_what: Use, threads: usize) -> Result<Self, StoreError> {
+    fn new(path: &Path, file: &DatabaseFile, contents: Contents, for_what: Use) -> Result<Self, StoreError> {
+        let threads = match for_what {
+            Use::Writing => 1,
+            Use::Reading => contents.readers(),
+        };
         let waiting = Waiting::default();
         let busy = Arc::new(AtomicU32::new(0));
         let path: Arc<PathBuf> = Arc::new(path.to_owned());
@@ -119,6 +122,7 @@ impl Queue {
                 let worker = Worker {
                     path: Arc::clone(&path),
                     file: file.clone(),
+                    contents,
                     for_what,
                     waiting: waiting.clone(),
                     busy: Arc::clone(&busy),

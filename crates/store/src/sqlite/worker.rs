@@ -18,7 +18,7 @@ use rusqlite::Connection;
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
-    connection::{self, Use},
+    connection::{self, Contents, Use},
     queue::Waiting,
 };
 use crate::{StoreError, error::EngineError, file::DatabaseFile, row::SqliteRow, value::Value};
@@ -88,6 +88,7 @@ pub(super) struct Worker {
     pub(super) path: Arc<PathBuf>,
     /// Where the data must stay.
     pub(super) file: DatabaseFile,
+    pub(super) contents: Contents,
     pub(super) for_what: Use,
     pub(super) waiting: Waiting,
     /// Counts this thread while it is in a transaction.
@@ -126,7 +127,7 @@ impl Worker {
     fn begin(&mut self) -> Result<Connection, StoreError> {
         let connection = match self.connection.take() {
             Some(connection) if connection.is_autocommit() => connection,
-            _ => connection::open(&self.path, self.for_what)?,
+            _ => connection::open(&self.path, self.contents, self.for_what)?,
         };
         let statement = match self.for_what {
             Use::Writing => "BEGIN IMMEDIATE",
@@ -363,6 +364,7 @@ mod tests {
         Worker {
             file: DatabaseFile::at(path.clone()).unwrap(),
             path: Arc::new(path),
+            contents: Contents::Main,
             for_what: Use::Writing,
             waiting,
             busy: Arc::default(),

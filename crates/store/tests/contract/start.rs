@@ -163,7 +163,9 @@ async fn the_database_file_is_its_owners_alone() {
         names.push(entry.file_name().into_string().unwrap());
     }
     names.sort();
-    assert_eq!(names, ["gatewright.db", "gatewright.db-shm", "gatewright.db-wal"]);
+    let each = |name: &str| ["", "-shm", "-wal"].map(|end| format!("{name}{end}"));
+    let expected = [each("gatewright.activity.db"), each("gatewright.db")].concat();
+    assert_eq!(names, expected);
     store.close().await;
 }
 
