@@ -6,8 +6,8 @@ use crate::{Steps, Store, StoreError, Tx, Urgency, store::Engine, value::values}
 #[derive(Debug, Clone)]
 pub struct ActivityStore(pub(crate) Store);
 
-/// Bytes of an entry in the index of a PostgreSQL table by its row number, and of the head of a row.
-const ROW_OVERHEAD: i64 = 20 + 28;
+/// Bytes that a row takes in a PostgreSQL table beside its own: its place in the page, and its entry in the index.
+const ROW_OVERHEAD: i64 = 28;
 
 impl ActivityStore {
     /// Runs a whole transaction that may write: like [`Store::transact`], for a caller that retries automatically.

@@ -6,6 +6,7 @@ pub mod account;
 pub mod account_address;
 pub mod account_link;
 pub mod account_session;
+pub mod activity;
 pub mod administrator_provider;
 pub mod api_key;
 pub mod assertion_origin;

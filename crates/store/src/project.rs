@@ -6,7 +6,15 @@ use gatewright_domain::{
     project::Project,
 };
 
-use crate::{Page, PageRequest, StoreError, Tx, row::Row, sign_in_attempt, tx::Lock, value::values};
+use sqlx::AssertSqlSafe;
+
+use crate::{
+    Page, PageRequest, StoreError, Tx,
+    row::Row,
+    sign_in_attempt,
+    tx::Lock,
+    value::{Value, places, values},
+};
 
 macro_rules! select {
     ($rest:literal) => {
@@ -42,6 +50,17 @@ pub async fn list(tx: &mut Tx, page: &PageRequest) -> Result<Page<Project>, Stor
     let sql = select!("WHERE id > $1 ORDER BY id LIMIT $2");
     let rows = tx.fetch_all(sql, values![page.above(), page.rows()]).await?;
     page.page(rows, read)
+}
+
+/// Those of some projects that exist.
+pub async fn existing(tx: &mut Tx, projects: &[ProjectId]) -> Result<Vec<ProjectId>, StoreError> {
+    if projects.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!("SELECT id FROM projects WHERE id IN ({})", places(1, projects));
+    let values: Vec<Value> = projects.iter().map(|id| Value::from(*id)).collect();
+    let rows = tx.fetch_all(AssertSqlSafe(sql), &values).await?;
+    rows.iter().map(|row| row.id("id")).collect()
 }
 
 /// Whether there is more than one.

@@ -263,6 +263,15 @@ impl Tx {
         Ok(())
     }
 
+    /// The number of rows to insert with one statement. On PostgreSQL a statement is a round trip; SQLite has none, and takes the
+    /// longer to find its values the more of them there are.
+    pub(crate) const fn rows_at_once(&self) -> usize {
+        match self.inner {
+            Inner::Session(_) | Inner::Whole(_) => 1,
+            Inner::Postgres(..) => 100,
+        }
+    }
+
     /// Notifies other replicas at commit; SQLite has none.
     pub(crate) async fn notify(&mut self, channel: &str, payload: &str) -> Result<(), StoreError> {
         if matches!(self.inner, Inner::Postgres(..)) {

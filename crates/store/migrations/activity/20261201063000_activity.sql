@@ -2,7 +2,7 @@
 -- mark like this one's dashes and the name of an engine is for that engine only.
 --
 -- Rows are numbered without gaps, in the order of their commits: writers take their numbers from one row, which they lock until
--- they commit. 256 rows in a row are a block.
+-- they commit. 1,024 rows in a row are a block.
 CREATE TABLE activity_sequence (
     id INTEGER NOT NULL PRIMARY KEY,
     next_row BIGINT NOT NULL,

@@ -14,6 +14,7 @@ mod world;
 mod account_addresses;
 mod account_races;
 mod accounts;
+mod activity;
 mod administrator_providers;
 mod api_keys;
 mod audit_trail;
