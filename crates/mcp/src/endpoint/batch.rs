@@ -5,14 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, future::BoxFuture, stream};
+use gatewright_domain::activity::Rule;
 use http::{HeaderMap, Response, StatusCode};
 
 use super::{
     answer::Answer,
     batch_answer::{BatchAnswer, Member},
     methods::{Asking, Client},
+    reached::Reached,
     reply,
-    service::{Endpoint, Lasting, Reached},
+    service::{Endpoint, Lasting},
     session::Session,
 };
 use crate::{
@@ -89,15 +91,25 @@ impl<T: Transport> Endpoint<T> {
     ) -> Response<Answer<T::Body>> {
         let session = match self.session_of_batch(plan, caller, headers) {
             Ok(session) => session,
-            Err(refusal) => return reply::refusal(&refusal, None, Era::Legacy),
+            Err(refusal) => {
+                reached.refuse(Rule::NoSession);
+                return reply::refusal(&refusal, None, Era::Legacy);
+            }
         };
+        reached.within(&session);
         let texts = match split(body, MESSAGES_MAX) {
             Ok(texts) => texts,
-            Err(why) => return refused(why.to_string()),
+            Err(why) => {
+                reached.refuse(Rule::Malformed);
+                return refused(why.to_string());
+            }
         };
         let messages = match read(&texts) {
             Ok(messages) => messages,
-            Err(why) => return refused(why),
+            Err(why) => {
+                reached.refuse(Rule::Malformed);
+                return refused(why);
+            }
         };
         let mut requests = Vec::new();
         let mut refusal = None;
@@ -174,6 +186,11 @@ impl<T: Transport> Endpoint<T> {
         request: &Request<'_>,
         reached: &mut Reached,
     ) -> Member<T::Body> {
+        reached.asks(request);
+        reached.id = Some(request.id.raw.into());
+        if let Client::Legacy(session) = common.client {
+            reached.within(session);
+        }
         let user = OfMessage {
             user: common.caller.identity,
             place: Mutex::new(None),

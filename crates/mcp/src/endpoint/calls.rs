@@ -1,15 +1,17 @@
 //! Requests that one server answers.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
+use gatewright_domain::activity::{Outcome, Rule};
 use http::{HeaderMap, Response, header::ACCEPT};
 
 use super::{
     answer::Answer,
     methods::{Asking, Client},
+    reached::Reached,
     reply,
     resumable::Following,
-    service::{Endpoint, Reached},
+    service::Endpoint,
 };
 use crate::{
     federation::{
@@ -44,16 +46,16 @@ impl<T: Transport> Endpoint<T> {
         reached: &mut Reached,
     ) -> Response<Answer<T::Body>> {
         let (request, era) = (asking.request, asking.client.era());
-        let error = match self.relayed(asking, &mut reached.server).await {
+        let error = match self.relayed(asking, reached).await {
             Ok(answer) => return self.passed_on(asking, answer),
-            // Nothing is sent for a cancelled request; a stream without a message says just that.
-            Err(error) if error.is_cancelled() => return reply::events(Answer::empty()),
             Err(error) => error,
         };
-        let unavailable = error.unavailable();
-        if let Some(why) = unavailable {
-            reached.failure = Some(why.reason());
+        reached.fail_call(&error);
+        // Nothing is sent for a cancelled request; a stream without a message says just that.
+        if error.is_cancelled() {
+            return reply::events(Answer::empty());
         }
+        let unavailable = error.unavailable();
         // A person must read this one, and clients show them what tools say more often than errors of the protocol.
         if let Some(why @ Unavailable::ConnectFirst { .. }) = unavailable
             && &*request.method.value == "tools/call"
@@ -79,7 +81,7 @@ impl<T: Transport> Endpoint<T> {
     async fn relayed(
         &self,
         asking: &Asking<'_>,
-        noted: &mut Option<Arc<Upstream>>,
+        reached: &mut Reached,
     ) -> Result<Answered<T::Body>, CallError> {
         let caller = asking.caller;
         let client = self.respondent(asking);
@@ -107,10 +109,12 @@ impl<T: Transport> Endpoint<T> {
             Some(State::Server(server, state)) => call.message.state = Some((*server, state)),
             Some(State::Held(replica, held)) => {
                 // Boxed because it is rare and large.
-                return Box::pin(self.go_on(&call.message, *replica, *held, noted)).await;
+                return Box::pin(self.go_on(&call.message, *replica, *held, &mut reached.server)).await;
             }
         }
         let found = self.federation.find(&call).await?;
+        reached.sent_at = Some(Instant::now());
+        let noted = &mut reached.server;
         match asking.client {
             Client::Modern(_) => {
                 let guard = CallGuard::new(caller.slot(), None);
@@ -212,6 +216,7 @@ impl<T: Transport> Endpoint<T> {
             )
         };
         let Some(page) = page else {
+            reached.refuse(Rule::BadParams);
             return refuse(&unknown());
         };
         let (plan, caller) = (asking.plan, asking.caller);
@@ -221,12 +226,18 @@ impl<T: Transport> Endpoint<T> {
             .await
         {
             Err(why) => {
-                reached.failure = Some(why.reason());
+                reached.fail(&why);
                 refuse(&Refusal::new(ErrorCode::INTERNAL_ERROR, why.to_string()))
             }
             Ok(view) => match view.result(era, page, self.federation.now()) {
-                Some(result) => reply::result(request.id.raw, result),
-                None => refuse(&unknown()),
+                Some(result) => {
+                    reached.decided = Some((Outcome::Ok, None));
+                    reply::result(request.id.raw, result)
+                }
+                None => {
+                    reached.refuse(Rule::BadParams);
+                    refuse(&unknown())
+                }
             },
         }
     }

@@ -4,13 +4,15 @@
 use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
+use gatewright_domain::activity::{RequestKind, Rule};
 use http::{HeaderMap, Response, StatusCode};
 
 use super::{
     answer::Answer,
     feature::Feature,
+    reached::Reached,
     reply,
-    service::{Endpoint, Lasting, Reached},
+    service::{Endpoint, Lasting},
     session::Session,
 };
 use crate::{
@@ -100,6 +102,7 @@ impl<T: Transport> Endpoint<T> {
         reached: &mut Reached,
     ) -> Response<Answer<T::Body>> {
         if media_type(headers) != MediaType::Json {
+            reached.refuse(Rule::Malformed);
             let refusal = Refusal::new(
                 ErrorCode::INVALID_REQUEST,
                 "The body must be one JSON-RPC message with Content-Type: application/json.",
@@ -116,6 +119,7 @@ impl<T: Transport> Endpoint<T> {
                 Box::pin(self.batch(plan, caller, (headers, body, lasting), reached)).await
             }
             Err(error) => {
+                reached.refuse(Rule::Malformed);
                 let era = header_era(headers);
                 reply::refusal(&Refusal::from(&error), error.id.as_ref(), era)
             }
@@ -126,11 +130,20 @@ impl<T: Transport> Endpoint<T> {
             Ok(Message::Notification(notification)) => {
                 self.notification(plan, caller, headers, &notification)
             }
-            Ok(Message::Response(response)) => match self.session_of(plan.gateway_id, caller, headers) {
-                // Boxed because it is rare and large.
-                Ok(session) => Box::pin(self.answered(plan, &session, caller, body, &response)).await,
-                Err(refusal) => reply::refusal(&refusal, None, Era::Legacy),
-            },
+            Ok(Message::Response(response)) => {
+                reached.kind = Some(RequestKind::Answer);
+                match self.session_of(plan.gateway_id, caller, headers) {
+                    Ok(session) => {
+                        reached.within(&session);
+                        // Boxed because it is rare and large.
+                        Box::pin(self.answered(plan, &session, caller, body, &response)).await
+                    }
+                    Err(refusal) => {
+                        reached.refuse(Rule::NoSession);
+                        reply::refusal(&refusal, None, Era::Legacy)
+                    }
+                }
+            }
         }
     }
 
@@ -143,10 +156,15 @@ impl<T: Transport> Endpoint<T> {
         reached: &mut Reached,
     ) -> Response<Answer<T::Body>> {
         let refuse = |refusal: &Refusal, era| reply::refusal(refusal, Some(&request.id.to_owned()), era);
+        reached.asks(request);
         let client = match meta::dialect(headers, request) {
-            Err(refusal) => return refuse(&refusal, header_era(headers)),
+            Err(refusal) => {
+                reached.refuse(Rule::Malformed);
+                return refuse(&refusal, header_era(headers));
+            }
             Ok(Dialect::Modern(meta)) => {
                 if let Err(mismatch) = headers::check(headers, request) {
+                    reached.refuse(Rule::Malformed);
                     return refuse(&Refusal::from(&mismatch), Era::Modern);
                 }
                 Client::Modern(meta)
@@ -155,8 +173,14 @@ impl<T: Transport> Endpoint<T> {
                 return self.initialize(plan, caller, body, request).await;
             }
             Ok(Dialect::Legacy(_)) => match self.session_of(plan.gateway_id, caller, headers) {
-                Ok(session) => Client::Legacy(session),
-                Err(refusal) => return refuse(&refusal, Era::Legacy),
+                Ok(session) => {
+                    reached.within(&session);
+                    Client::Legacy(session)
+                }
+                Err(refusal) => {
+                    reached.refuse(Rule::NoSession);
+                    return refuse(&refusal, Era::Legacy);
+                }
             },
         };
         let asking = Asking {
@@ -187,12 +211,14 @@ impl<T: Transport> Endpoint<T> {
         };
         let (request, era) = (asking.request, asking.client.era());
         let Some(feature) = Feature::find(&request.method.value, era) else {
+            reached.refuse(Rule::UnknownMethod);
             let refusal = Refusal::new(ErrorCode::METHOD_NOT_FOUND, "Method not found.");
             return reply::refusal(&refusal, Some(&request.id.to_owned()), era);
         };
         if feature.asks_servers()
             && let Err(busy) = asking.caller.identity.admit(Runs::Request)
         {
+            reached.refuse_busy(busy);
             return reply::busy(busy, Some(&request.id.to_owned()), era);
         }
         match feature {

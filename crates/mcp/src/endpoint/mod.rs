@@ -15,6 +15,7 @@ mod listen;
 mod logging;
 mod methods;
 pub mod own_client;
+mod reached;
 mod reply;
 mod resumable;
 pub(crate) mod service;
@@ -25,6 +26,7 @@ mod tasks;
 pub use elsewhere::{LATE, Replica, Replicas, Reply};
 pub use in_session::Refused;
 pub use listen::PlanNow;
-pub use service::{Endpoint, Lasting, Reached};
+pub use reached::Reached;
+pub use service::{Endpoint, Lasting};
 
 pub use crate::wire::meta::header_era;

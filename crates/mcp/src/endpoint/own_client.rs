@@ -12,8 +12,9 @@ use http::{HeaderMap, Response};
 use super::{
     answer::Answer,
     methods::{Asking, Client},
+    reached::Reached,
     reply,
-    service::{Endpoint, Reached},
+    service::Endpoint,
 };
 use crate::{
     federation::{catalogs::Freshness, plan::Plan},
@@ -144,6 +145,7 @@ impl<T: Transport> Endpoint<T> {
             body: &body,
             request: &request,
         };
+        reached.asks(&request);
         self.serve(&asking, reached).await
     }
 }

@@ -17,10 +17,7 @@ use crate::{
         plan::{GatewayConfig, Plan},
         servers::Federation,
     },
-    peer::{
-        config::UpstreamConfig, mailbox::Mailbox, net::Net, seals::Seals, transport::Transport,
-        upstream::Upstream,
-    },
+    peer::{config::UpstreamConfig, mailbox::Mailbox, net::Net, seals::Seals, transport::Transport},
 };
 
 /// The MCP endpoint of all gateways of the process: the servers they federate, and the sessions of their clients.
@@ -52,17 +49,6 @@ impl std::fmt::Debug for Lasting<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Lasting")
     }
-}
-
-/// What became of a request upstream, for the request log and metrics.
-#[derive(Debug, Default)]
-pub struct Reached {
-    /// The server it went to.
-    pub server: Option<Arc<Upstream>>,
-    /// Why there was no usable answer, in a word.
-    pub failure: Option<&'static str>,
-    /// What became of the requests of a batch.
-    pub batch: Vec<Self>,
 }
 
 impl<T: Transport> Endpoint<T> {

@@ -11,8 +11,9 @@ use super::{
     answer::Answer,
     listen::{Listening, Words},
     methods::{Asking, Client},
+    reached::Reached,
     reply,
-    service::{Endpoint, Reached},
+    service::Endpoint,
     session::Session,
 };
 use crate::{
@@ -187,7 +188,7 @@ impl<T: Transport> Endpoint<T> {
             Ok(()) => reply::result(asking.request.id.raw, Bytes::from_static(b"{}")),
             Err(why) => {
                 if let NotSubscribed::Unavailable(why) = &why {
-                    reached.failure = Some(why.reason());
+                    reached.fail(why);
                 }
                 refused(asking, &refusal(&why))
             }

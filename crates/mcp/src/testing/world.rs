@@ -22,9 +22,9 @@ use super::{
 };
 use crate::{
     endpoint::{
-        PlanNow,
+        PlanNow, Reached,
         answer::Answer,
-        service::{Endpoint, Lasting, Reached},
+        service::{Endpoint, Lasting},
     },
     federation::{
         Choice,

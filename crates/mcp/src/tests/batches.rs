@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
 use crate::{
-    endpoint::service::Reached,
+    endpoint::Reached,
     federation::plan::Plan,
     peer::{
         caller::{Alive, Busy, Caller, Identify, Place, Runs},

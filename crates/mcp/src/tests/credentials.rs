@@ -56,7 +56,7 @@ async fn post(world: &World, plan: &crate::federation::Plan, headers: &http::Hea
         conversation: None,
     };
     let body = bytes::Bytes::copy_from_slice(body.as_bytes());
-    let mut reached = crate::endpoint::service::Reached::default();
+    let mut reached = crate::endpoint::Reached::default();
     let answer = world
         .endpoint
         .post(plan, caller, headers, &body, None, &mut reached)
@@ -122,7 +122,7 @@ async fn a_client_with_a_session_is_told_where_to_connect_in_the_words_of_its_er
         conversation: None,
     };
     let body = bytes::Bytes::from_static(begin.as_bytes());
-    let mut reached = crate::endpoint::service::Reached::default();
+    let mut reached = crate::endpoint::Reached::default();
     let answer = world
         .endpoint
         .post(&plan, caller, &legacy_headers(None), &body, None, &mut reached)

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::{
     endpoint::{
+        Reached,
         own_client::{OwnInput, OwnRequest},
-        service::Reached,
     },
     federation::naming::Naming,
     testing::net::{

@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::{
-    endpoint::{answer::Answer, service::Reached},
+    endpoint::{Reached, answer::Answer},
     peer::{
         caller::{Alive, Caller, Identify, RuleClass},
         config::UpstreamConfig,

@@ -28,4 +28,5 @@ pub(crate) mod task_ids;
 pub mod uri_expansion;
 pub(crate) mod uri_finder;
 pub mod uri_template;
+pub mod verdict;
 pub mod version;

@@ -7,10 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::{
-    endpoint::{
-        PlanNow,
-        service::{Lasting, Reached},
-    },
+    endpoint::{PlanNow, Reached, service::Lasting},
     testing::net::Pieces,
 };
 
