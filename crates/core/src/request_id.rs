@@ -38,6 +38,11 @@ impl RequestId {
         Reference::of(self.0)
     }
 
+    /// The number, for the store.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
     /// A known id, for tests.
     #[cfg(any(test, feature = "testing"))]
     pub const fn known(id: u64) -> Self {

@@ -8,6 +8,7 @@ use gatewright_store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    activity::Recorder,
     config::{Config, SQLITE_FILE, master_key},
     directory::DirectoryHandle,
     fetch::Fetch,
@@ -37,6 +38,8 @@ pub struct Core {
     pub signing: SigningKeys,
     /// Uses of API keys that wait to be written.
     pub last_used: LastUsed,
+    /// Activity that waits to be written.
+    pub activity: Recorder,
     /// Metrics.
     pub telemetry: Telemetry,
     /// Cancelled when the process has been told to stop: readiness says so, while connections are still taken until
@@ -67,6 +70,7 @@ impl Core {
             fetch: Fetch::new(&config)?,
             directory: DirectoryHandle::new(Arc::clone(&clock)),
             last_used: LastUsed::default(),
+            activity: Recorder::new(config.activity.enabled, &*entropy),
             telemetry: Telemetry::default(),
             stopping: shutdown.child_token(),
             drains: AtomicBool::new(false),

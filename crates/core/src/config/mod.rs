@@ -22,8 +22,8 @@ pub use limits::{LimitsConfig, QuotasConfig};
 pub use load::{ConfigSource, load};
 pub use problem::{ConfigError, Problem};
 pub use sections::{
-    AdministratorProvider, AdministratorsConfig, AuditConfig, DatabaseConfig, KeysConfig, LogConfig,
-    LogFormat, MetricsConfig, OutboundConfig, ServerConfig, ServersConfig, SignInConfig,
+    ActivityConfig, AdministratorProvider, AdministratorsConfig, AuditConfig, DatabaseConfig, KeysConfig,
+    LogConfig, LogFormat, MetricsConfig, OutboundConfig, ServerConfig, ServersConfig, SignInConfig,
 };
 
 /// The name of the SQLite file in `database.data_dir`.
@@ -53,6 +53,8 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// How long the audit trail is kept.
     pub audit: AuditConfig,
+    /// What is kept of the requests of gateways.
+    pub activity: ActivityConfig,
     /// What runs and lies in memory at once, so that one person or project cannot use up the instance.
     pub limits: LimitsConfig,
     /// How much one project may have. What exists keeps working when a quota is lowered; nothing is added until there is

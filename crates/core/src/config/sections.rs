@@ -301,6 +301,29 @@ impl Default for AuditConfig {
     }
 }
 
+/// What is kept of the requests of gateways: who asked for what, when, and what became of it; never arguments or results.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ActivityConfig {
+    /// Whether requests are recorded.
+    pub enabled: bool,
+    /// Days after which a request is deleted. 0 keeps requests until they take too much space.
+    pub retention_days: u32,
+    /// Megabytes that recorded requests may take; beyond it the oldest are deleted. A million requests take about 70 on SQLite, 200
+    /// on PostgreSQL.
+    pub max_size_mb: u64,
+}
+
+impl Default for ActivityConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            retention_days: 30,
+            max_size_mb: 2_048,
+        }
+    }
+}
+
 /// What `config check` shows instead of a secret.
 const HIDDEN: &str = "[set, not shown]";
 

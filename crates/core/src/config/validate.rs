@@ -4,6 +4,8 @@ use gatewright_domain::{account::Email, sealed::MasterKey, server::assertion_ori
 
 use super::{Config, log_level, master_key, problem::Problem, public_url};
 
+/// Less than this would keep hours instead of days.
+const MIN_ACTIVITY_MB: u64 = 16;
 /// An audit trail that is deleted sooner shows nothing of a break-in that is found late.
 const MIN_RETENTION_DAYS: u32 = 30;
 /// A token for `/metrics` shorter than this could be guessed.
@@ -85,6 +87,14 @@ pub(super) fn check(config: &mut Config, place: impl Fn(&str) -> String) -> Vec<
             "audit.retention_days",
             format!(
                 "an audit trail is kept for at least {MIN_RETENTION_DAYS} days. Write a larger number, or 0 to keep it forever"
+            ),
+        );
+    }
+    if config.activity.max_size_mb < MIN_ACTIVITY_MB {
+        refuse(
+            "activity.max_size_mb",
+            format!(
+                "requests need some room. Write at least {MIN_ACTIVITY_MB}, or `activity.enabled = false` to record none"
             ),
         );
     }

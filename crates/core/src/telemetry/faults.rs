@@ -14,12 +14,13 @@ const CONDITION: (&str, &str) = (
 );
 const PROVIDERS: &str = "crates/gateway/src/relying_party/tests/faults.rs";
 const SERVERS: &str = "crates/gateway/src/resource_server/tests/measures.rs";
+const ACTIVITY: &str = "crates/gateway/src/resource_server/tests/activity.rs";
 const CLIENTS: &str = "crates/gateway/src/authorization_server/tests/hostile_keys.rs";
 const OVERLOAD: &str = "crates/gateway/src/authorization_server/tests/overloading.rs";
 const TOKENS: &str = "crates/gateway/src/authorization_server/tests/counting.rs";
 
 /// The faults of the table, in its order, and the tests that make them: file and name.
-const FAULTS: [(&str, &[(&str, &str)]); 12] = [
+const FAULTS: [(&str, &[(&str, &str)]); 13] = [
     (
         "the database is unavailable or silent",
         &[(E2E, "a database that is unavailable or silent"), CONDITION],
@@ -82,6 +83,13 @@ const FAULTS: [(&str, &[(&str, &str)]); 12] = [
         "more sign-ins and refreshes than this machine can handle",
         &[(OVERLOAD, "refusals_are_counted_with_those_of_other_limits")],
     ),
+    (
+        "more requests than the activity can keep up with",
+        &[(
+            ACTIVITY,
+            "a_full_queue_drops_rows_and_counts_them_and_no_request_waits",
+        )],
+    ),
     ("memory grows", &[(E2E, "memory that grows with lists")]),
 ];
 
@@ -111,6 +119,7 @@ async fn measured() -> BTreeSet<String> {
     telemetry.count_upstream_error(None, "timeout");
     telemetry.count_sign_in("begun");
     telemetry.count_token("code");
+    telemetry.count_activity_dropped("full", 1);
     telemetry.condition.count_broken(None, "broken");
     telemetry.condition.note_job("example", false);
     crate::status::look(&test.core);

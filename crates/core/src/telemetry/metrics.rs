@@ -40,11 +40,17 @@ pub struct Telemetry {
     upstream_errors: ByServer,
     sign_ins: Family<OutcomeLabels, Counter>,
     tokens: Family<OutcomeLabels, Counter>,
+    activity_dropped: Family<ReasonLabels, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabels {
     outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
 }
 
 impl Default for Telemetry {
@@ -59,6 +65,7 @@ impl Default for Telemetry {
             upstream_errors: ByServer::default(),
             sign_ins: Family::default(),
             tokens: Family::default(),
+            activity_dropped: Family::default(),
             registry: Registry::default(),
         };
         registry.register(
@@ -80,6 +87,11 @@ impl Default for Telemetry {
             "tokens",
             "Answers of token endpoints, by outcome",
             telemetry.tokens.clone(),
+        );
+        registry.register(
+            "activity_dropped",
+            "Requests that are missing in the activity, by reason",
+            telemetry.activity_dropped.clone(),
         );
         Self {
             registry,
@@ -116,6 +128,15 @@ impl Telemetry {
     /// Counts an answer of a token endpoint: `code`, `refresh`, or the error of OAuth.
     pub fn count_token(&self, outcome: &'static str) {
         self.tokens.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// Counts rows of activity that were not written: `full` where they came faster than they could be written, `strangers`
+    /// where many requests of no known caller were refused, `failed` where the database refused them for long.
+    pub fn count_activity_dropped(&self, reason: &'static str, rows: usize) {
+        let rows = u64::try_from(rows).unwrap_or(u64::MAX);
+        self.activity_dropped
+            .get_or_create(&ReasonLabels { reason })
+            .inc_by(rows);
     }
 
     /// Everything, in the text format.

@@ -16,7 +16,7 @@ use gatewright_domain::{
 };
 use http::Method;
 
-use crate::{directory::ServerEntry, request_id::RequestId, running::Place};
+use crate::{activity::Notes, directory::ServerEntry, request_id::RequestId, running::Place};
 
 /// The target of request lines, for `log.level`.
 pub(super) const TARGET: &str = "gatewright::request";
@@ -43,6 +43,7 @@ pub struct RequestRecord {
     client: OnceLock<String>,
     server: OnceLock<Arc<ServerEntry>>,
     place: OnceLock<Place>,
+    notes: Notes,
 }
 
 impl RequestRecord {
@@ -59,6 +60,7 @@ impl RequestRecord {
             client: OnceLock::new(),
             server: OnceLock::new(),
             place: OnceLock::new(),
+            notes: Notes::default(),
         }
     }
 
@@ -106,6 +108,16 @@ impl RequestRecord {
     /// answer.
     pub fn place(&self) -> &OnceLock<Place> {
         &self.place
+    }
+
+    /// The gateway the request is for.
+    pub fn gateway(&self) -> Option<GatewayId> {
+        self.gateway.get().copied()
+    }
+
+    /// What it leaves for the activity.
+    pub const fn notes(&self) -> &Notes {
+        &self.notes
     }
 
     /// The template of the route; `unmatched` when none fits, so that made-up paths stay out of logs and metrics.

@@ -1,0 +1,71 @@
+//! What a request leaves for its rows while it is answered. Everything is set at most once, without a lock; what is set later is
+//! ignored.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
+
+use gatewright_domain::{
+    activity::{ActivityCaller, Outcome, RequestKind, Rule, SessionMark, TraceId},
+    id::{ProjectId, ServerId},
+};
+
+/// What became of a request, by which rule if it was refused.
+pub type Decided = (Outcome, Option<Rule>);
+
+/// Notes of one HTTP request.
+#[derive(Debug, Default)]
+pub struct Notes {
+    /// The project of the gateway. Without it, there is no row.
+    pub project: OnceLock<ProjectId>,
+    /// Who makes it.
+    pub caller: OnceLock<Arc<ActivityCaller>>,
+    /// The trace that its header names.
+    pub trace: OnceLock<TraceId>,
+    /// Bytes of its body.
+    pub bytes_in: OnceLock<u64>,
+    /// What was decided before its message was read.
+    pub decided: OnceLock<Decided>,
+    /// What its message asks for.
+    pub asked: OnceLock<AskedFor>,
+    /// What the requests of a batch ask for: each has its own row.
+    pub batch: OnceLock<Vec<AskedFor>>,
+}
+
+impl AskedFor {
+    /// For a stream that only listens: that its client ends it is no failure.
+    pub const fn listening() -> Self {
+        Self {
+            kind: RequestKind::Listen,
+            item: None,
+            server: None,
+            decided: None,
+            sent_at: None,
+            session: None,
+            trace: None,
+            id: None,
+        }
+    }
+}
+
+/// What one message asks for, and what became of it as far as that is known when its answer begins.
+#[derive(Debug)]
+pub struct AskedFor {
+    /// The kind of request.
+    pub kind: RequestKind,
+    /// What it names.
+    pub item: Option<Arc<str>>,
+    /// The server it went to.
+    pub server: Option<ServerId>,
+    /// The outcome, where the answer need not be read for it.
+    pub decided: Option<Decided>,
+    /// When it was sent to the server.
+    pub sent_at: Option<Instant>,
+    /// The session of its client.
+    pub session: Option<SessionMark>,
+    /// The trace that its message names.
+    pub trace: Option<TraceId>,
+    /// The JSON text of its ID, within a batch.
+    pub id: Option<Box<str>>,
+}
