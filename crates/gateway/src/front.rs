@@ -3,6 +3,7 @@
 //! Requests to gateways, by far the most, go straight to their handler, and so do those for the metadata that every client
 //! reads first; all others go through the router.
 
+mod activity;
 mod aside;
 mod host;
 
@@ -16,7 +17,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{Router, body::Body, extract::MatchedPath, response::Response};
@@ -28,6 +29,7 @@ use tower::{Layer, Service, ServiceExt as _};
 
 pub use self::aside::AsideThreads;
 use self::{
+    activity::Watched,
     aside::{Aside, Stopped},
     host::names_one_host,
 };
@@ -210,6 +212,7 @@ struct Line {
     app: Arc<Gateways>,
     record: Arc<RequestRecord>,
     status: Option<u16>,
+    watched: Watched,
 }
 
 impl Line {
@@ -218,6 +221,7 @@ impl Line {
             app,
             record,
             status: None,
+            watched: Watched::default(),
         }
     }
 
@@ -225,11 +229,17 @@ impl Line {
         let status = response.status().as_u16();
         self.status = Some(status);
         self.count();
+        if self.app.activity.is_on() {
+            self.watched = Watched::begin(self.record.notes(), response.headers());
+        }
+        // Nothing is asked for of a body without content.
+        self.watched.has_ended = response.body().is_end_stream();
         response.map(|inner| RecordedBody { inner, line: self })
     }
 
     /// Counts and logs that an answer broke after its head, when its status could not say so any more.
-    fn broke(&self, reason: &'static str) {
+    fn broke(&mut self, reason: &'static str) {
+        self.watched.broke = true;
         let server = self.record.server().map(|entry| &entry.server);
         self.app
             .telemetry
@@ -257,6 +267,11 @@ impl Drop for Line {
             self.count();
         }
         self.record.log(self.status);
+        if self.app.activity.is_on() {
+            let now = (self.app.now(), Instant::now());
+            let write = |row| self.app.activity.record(row, &self.app.telemetry);
+            self.watched.rows(&self.record, self.status, now, write);
+        }
     }
 }
 
@@ -265,6 +280,15 @@ pin_project_lite::pin_project! {
     enum AnswerBody {
         Gateway { #[pin] inner: resource_server::Answer },
         Routed { #[pin] inner: Body },
+    }
+}
+
+impl AnswerBody {
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Gateway { inner } => inner.is_end_stream(),
+            Self::Routed { inner } => inner.is_end_stream(),
+        }
     }
 }
 
@@ -293,6 +317,18 @@ impl HttpBody for RecordedBody {
                 if let Some(reason) = inner.take_fault() {
                     this.line.broke(reason);
                 }
+                let watched = &mut this.line.watched;
+                match &frame {
+                    Some(Ok(frame)) => {
+                        if let Some(piece) = frame.data_ref() {
+                            watched.passes(piece);
+                        }
+                        watched.has_ended = inner.is_end_stream();
+                    }
+                    Some(Err(_)) if !watched.broke => watched.was_cut = true,
+                    Some(Err(_)) => {}
+                    None => watched.has_ended = true,
+                }
                 Poll::Ready(frame.map(|frame| frame.map_err(axum::Error::new)))
             }
             AnswerBodyProjection::Routed { inner } => inner.poll_frame(context),
@@ -300,10 +336,7 @@ impl HttpBody for RecordedBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.inner {
-            AnswerBody::Gateway { inner } => inner.is_end_stream(),
-            AnswerBody::Routed { inner } => inner.is_end_stream(),
-        }
+        self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use gatewright_domain::{
     Timestamp,
+    activity::{ActivityCaller, ActivityClient, header_user},
     api_key::{KeyRole, KeyScope},
     audit::ActorKind,
     gateway::Authentication,
@@ -29,6 +30,8 @@ use gatewright_core::running::Counted;
 
 /// Verified tokens kept; less than a kilobyte each. One that gave way is verified again.
 const TOKENS_MAX: u64 = 20_000;
+/// The name of the client of an administrator who tries a gateway out.
+const TRIAL: &str = "Try";
 /// Ours have about a thousand characters; nothing longer is hashed or decoded.
 const TOKEN_MAX: usize = 8 * 1024;
 
@@ -59,18 +62,39 @@ pub(super) struct Authenticated {
     pub(super) key: CallerKey,
     /// Where the requests of this caller are counted.
     pub(super) counted: Counted,
+    /// The same as rows of activity have it.
+    pub(super) recorded: Arc<ActivityCaller>,
     pub(super) good: Good,
 }
 
 impl Authenticated {
-    pub(super) fn new(app: &ResourceServer, principal: Principal, good: Good) -> Self {
+    /// `client_name` is what the client calls itself, if that is known.
+    pub(super) fn new(app: &ResourceServer, principal: Principal, client_name: &str, good: Good) -> Self {
         let key = CallerKey::of(&principal);
         Self {
             counted: app.running.counted(key, principal.project_id),
+            recorded: Arc::new(recorded(&principal, client_name)),
             principal: Arc::new(principal),
             key,
             good,
         }
+    }
+}
+
+/// A caller as rows of activity have them.
+fn recorded(principal: &Principal, client_name: &str) -> ActivityCaller {
+    let person = principal.person();
+    let person = person.map_or_else(|| header_user(&principal.subject), ToString::to_string);
+    let client = match &principal.proof {
+        Proof::Grant { client_id, .. } => Some(ActivityClient::new(client_id, client_name)),
+        Proof::Key(key) => Some(ActivityClient::new(&key.to_string(), "")),
+        Proof::Trial(trial) => trial
+            .actor
+            .map(|actor| ActivityClient::new(&actor.to_string(), TRIAL)),
+    };
+    ActivityCaller {
+        person: Some(person.into()),
+        client,
     }
 }
 
@@ -239,12 +263,17 @@ async fn first_sight(
         proof: Proof::Grant {
             person: grant.person,
             grant_id: grant.id,
-            client_id: grant.client_id,
+            client_id: grant.client_id.clone(),
         },
         email: named.email,
         display_name: named.display_name,
     };
-    Ok(Authenticated::new(app, principal, Good::Token(facts)))
+    Ok(Authenticated::new(
+        app,
+        principal,
+        &grant.client_name,
+        Good::Token(facts),
+    ))
 }
 
 impl TokenFacts {
@@ -299,7 +328,12 @@ fn by_key(
         display_name: None,
     };
     app.last_used.note(key_id, now);
-    Ok(Arc::new(Authenticated::new(app, principal, Good::Key { hash })))
+    Ok(Arc::new(Authenticated::new(
+        app,
+        principal,
+        "",
+        Good::Key { hash },
+    )))
 }
 
 /// The key of a hash, when it opens this gateway now.

@@ -3,7 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use gatewright_domain::id::GatewayId;
+use gatewright_core::activity::AskedFor;
+use gatewright_domain::{
+    activity::{RequestKind, TraceId},
+    id::GatewayId,
+};
 use gatewright_mcp::{
     caller::{Alive, Caller, Identify as _, RuleClass},
     endpoint::{Lasting, PlanNow, Reached, header_era},
@@ -30,6 +34,8 @@ use crate::{
 
 /// Bytes of one message of a client: arguments of a tool may hold a document, not a film.
 const BODY_MAX: usize = 4 * 1024 * 1024;
+/// The header that names a trace (W3C Trace Context, section 3.2).
+const TRACEPARENT: &str = "traceparent";
 /// How long a body may take to arrive.
 const BODY_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -56,9 +62,14 @@ where
         Err(refusal) => return refusal.into_response(&app.config, None),
     };
     record.set_gateway(entry.gateway.id);
+    let notes = record.notes();
+    let _ = notes.project.set(entry.gateway.project_id);
     match answer_of(app, &entry, record, request).await {
         Ok(response) => response,
-        Err(refusal) => refusal.into_response(&app.config, Some(&entry)),
+        Err(refusal) => {
+            let _ = notes.decided.set(refusal.decided());
+            refusal.into_response(&app.config, Some(&entry))
+        }
     }
 }
 
@@ -81,6 +92,13 @@ where
     check_origin(&app.config, &head.headers)?;
     let authenticated = authenticate(app, entry, &head.headers, app.now()).await?;
     record.set_principal(&authenticated.principal);
+    let notes = record.notes();
+    let _ = notes.caller.set(Arc::clone(&authenticated.recorded));
+    if let Some(parent) = head.headers.get(TRACEPARENT)
+        && let Some(trace) = TraceId::of_traceparent(parent.as_bytes())
+    {
+        let _ = notes.trace.set(trace);
+    }
     if !matches!(head.method, Method::POST | Method::GET | Method::DELETE) {
         return Err(Refusal::Method);
     }
@@ -104,7 +122,10 @@ where
         plan_now: &plan_now,
     };
     Ok(match head.method {
-        Method::GET => federation.get(plan(app, entry), caller, &head.headers, &lasting),
+        Method::GET => {
+            let _ = notes.asked.set(AskedFor::listening());
+            federation.get(plan(app, entry), caller, &head.headers, &lasting)
+        }
         Method::DELETE => match federation.ending(entry.gateway.id, caller, &head.headers) {
             Ok(session) => {
                 // First where the other replicas read it: what fails here is tried again, and what is known here only
@@ -119,6 +140,7 @@ where
         },
         _ => {
             let body = message(app, &authenticated, &head.headers, body).await?;
+            let _ = notes.bytes_in.set(body.len() as u64);
             let plan = plan(app, entry);
             let mut noting = Noting {
                 app,
@@ -185,6 +207,13 @@ struct Noting<'a> {
 impl Drop for Noting<'_> {
     fn drop(&mut self) {
         self.note(&self.reached);
+        let notes = self.record.notes();
+        if self.reached.batch.is_empty() {
+            let _ = notes.asked.set(asked_for(&mut self.reached));
+        } else {
+            let batch = self.reached.batch.iter_mut().map(asked_for).collect();
+            let _ = notes.batch.set(batch);
+        }
         for (reached, number) in self.reached.batch.iter().zip(1_u32..) {
             self.note(reached);
             tracing::info!(
@@ -218,6 +247,20 @@ impl Noting<'_> {
                 self.record.set_server(server);
             }
         }
+    }
+}
+
+/// What the activity is told of a request.
+fn asked_for(reached: &mut Reached) -> AskedFor {
+    AskedFor {
+        kind: reached.kind.unwrap_or(RequestKind::Other),
+        item: reached.item.take(),
+        server: reached.server.as_ref().map(|upstream| upstream.config.id),
+        decided: reached.decided,
+        sent_at: reached.sent_at,
+        session: reached.session,
+        trace: reached.trace,
+        id: reached.id.take(),
     }
 }
 

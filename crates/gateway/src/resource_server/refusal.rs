@@ -2,6 +2,8 @@
 //! due. Nothing in them tells a stranger more than they knew. What is wrong with a message itself is reported as JSON-RPC, because
 //! those who get it have signed in and speak MCP.
 
+use gatewright_core::activity::Decided;
+use gatewright_domain::activity::{Outcome, Rule};
 use gatewright_mcp::{caller::Busy, jsonrpc, version::Era};
 use gatewright_oauth::{challenge::Challenge, error::ErrorCode};
 use http::{
@@ -76,6 +78,22 @@ impl Refusal {
             Self::Body(BodyError::Timeout, _) => StatusCode::REQUEST_TIMEOUT,
             Self::Busy(..) => StatusCode::TOO_MANY_REQUESTS,
         }
+    }
+
+    /// What the activity says of it.
+    pub(super) const fn decided(self) -> Decided {
+        let rule = match self {
+            Self::Unchecked => return (Outcome::Unavailable, None),
+            Self::NoGateway => Rule::NotOffered,
+            Self::ForeignOrigin => Rule::ForeignOrigin,
+            Self::NoToken | Self::NoKey => Rule::NotSignedIn,
+            Self::BadToken | Self::BadKey => Rule::BadCredentials,
+            Self::Method | Self::UserId(_) => Rule::Malformed,
+            Self::Body(..) => Rule::Body,
+            Self::Busy(Busy::Person(_) | Busy::Sending(_), _) => Rule::PersonBusy,
+            Self::Busy(Busy::Project, _) => Rule::ProjectBusy,
+        };
+        (Outcome::Refused, Some(rule))
     }
 
     const fn code(self) -> &'static str {

@@ -49,6 +49,8 @@ pub enum Mood {
     Well,
     /// With status 500.
     Fails,
+    /// With a JSON-RPC error.
+    Refuses,
     /// With half a result, and then the connection breaks.
     Breaks,
     /// With a notification, and then the connection breaks.
@@ -186,6 +188,11 @@ async fn tell(State(upstream): State<Arc<Upstream>>, headers: HeaderMap, body: B
     let mood = *upstream.mood.lock().unwrap();
     match mood {
         Mood::Fails if is_call => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Mood::Refuses if is_call => {
+            let error =
+                json!({"jsonrpc": "2.0", "id": answer["id"], "error": {"code": -32603, "message": "no"}});
+            return axum::Json(error).into_response();
+        }
         Mood::Breaks if is_call => {
             let half = answer.to_string()[..20].to_owned();
             return breaking(upstream, "application/json", half, Err(broken()));

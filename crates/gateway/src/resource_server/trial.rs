@@ -3,6 +3,7 @@
 //! caller (a session or a key of an administrator, and no token), and that what the server received is kept to be shown.
 
 mod outcome;
+mod recorded;
 mod report;
 
 use std::{
@@ -195,7 +196,7 @@ fn claims_of(token: &str) -> Option<Map<String, Value>> {
 }
 
 fn authenticated(app: &ResourceServer, principal: Principal) -> Arc<Authenticated> {
-    Arc::new(Authenticated::new(app, principal, Good::Trial))
+    Arc::new(Authenticated::new(app, principal, "", Good::Trial))
 }
 
 /// What a gateway offers of a kind to anyone who tries it out.
@@ -235,6 +236,7 @@ pub async fn ask(
         Err(_) => (Outcome::Late, Vec::new()),
     };
     let duration = begun.elapsed();
+    recorded::record(app, &caller, entry.gateway.id, &mut reached, &outcome, duration);
     if let Some(reason) = reached.failure {
         let server = reached.server.as_ref().map(|upstream| upstream.config.id);
         app.telemetry.count_upstream_error(server, reason);

@@ -1,5 +1,6 @@
 //! The resource server through the whole front of the program, towards servers on loopback.
 
+mod activity;
 mod calling;
 mod ending;
 mod identity;
