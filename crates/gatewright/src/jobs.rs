@@ -11,6 +11,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::task::TaskTracker;
 
 use gatewright_admin::Admin;
+use gatewright_core::activity::Retention;
 
 use crate::resource_server::{replica_mail, seen_tokens, sessions};
 
@@ -28,6 +29,9 @@ const PROBE_DEADLINE: Duration = Duration::from_secs(5);
 const PRUNE_EVERY: Duration = Duration::from_mins(1);
 /// How often first uses of access tokens are written: another replica knows of them within two seconds.
 const SEEN_EVERY: Duration = Duration::from_secs(1);
+/// How often activity is written: what another replica saw is there within two seconds, and no more is lost if a process is
+/// killed.
+const ACTIVITY_EVERY: Duration = Duration::from_secs(1);
 /// How often last uses are written.
 const FLUSH_EVERY: Duration = Duration::from_secs(10);
 /// How often the sign-in trace is written: what another replica saw is there within two seconds.
@@ -44,6 +48,8 @@ pub(crate) fn spawn(app: &Arc<Admin>, tracker: &TaskTracker) {
     tracker.spawn(until_shutdown(app(), prune(app())));
     tracker.spawn(until_shutdown(app(), trace(app())));
     tracker.spawn(until_shutdown(app(), see(app())));
+    tracker.spawn(until_shutdown(app(), write_activity(app())));
+    tracker.spawn(until_shutdown(app(), prune_activity(app())));
     tracker.spawn(until_shutdown(app(), flush(app())));
 }
 
@@ -66,6 +72,10 @@ pub(crate) async fn write_last(app: &Admin) {
     tell(
         seen_tokens::flush(&app.gateways().resource_server).await,
         "the last first uses of access tokens",
+    );
+    tell(
+        app.activity.flush(&app.core().store, &app.telemetry).await,
+        "the last requests of the activity",
     );
     tell(
         app.last_used.flush(&app.core().store).await,
@@ -215,6 +225,34 @@ async fn see(app: Arc<Admin>) {
     loop {
         ticks.tick().await;
         streak.note(&seen_tokens::flush(&app.gateways().resource_server).await);
+    }
+}
+
+async fn write_activity(app: Arc<Admin>) {
+    if !app.activity.is_on() {
+        return;
+    }
+    let mut streak = Streak::new(&app, "writing the activity");
+    let mut ticks = every(ACTIVITY_EVERY);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = app.activity.filling() => {}
+        }
+        streak.note(&app.activity.flush(&app.core().store, &app.telemetry).await);
+    }
+}
+
+/// Also where activity is not recorded any more, so that what there is does not stay forever.
+async fn prune_activity(app: Arc<Admin>) {
+    let mut streak = Streak::new(&app, "deleting old activity");
+    let mut retention = Retention::default();
+    let mut ticks = every(PRUNE_EVERY);
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        let round = retention.round(&app.core().store, &app.config.activity, &*app.clock);
+        streak.note(&round.await);
     }
 }
 
