@@ -2,6 +2,7 @@
 
 use gatewright_domain::{
     account::AccountStatus,
+    activity::{self, RequestKind, Rule},
     api_key::KeyRole,
     audit::Origin,
     client_use::ClientKind,
@@ -231,6 +232,26 @@ pub(crate) fn identity() -> Object {
 /// The way in.
 pub(crate) fn origin() -> Object {
     one_of(Origin::words())
+}
+
+/// The kind of a request.
+pub(crate) fn request_kind() -> Object {
+    one_of(RequestKind::words())
+}
+
+/// What became of a request.
+pub(crate) fn activity_outcome() -> Object {
+    one_of(activity::Outcome::words())
+}
+
+/// Why a request was refused.
+pub(crate) fn refusal_rule() -> Object {
+    one_of(Rule::words())
+}
+
+/// The same, where it may not have been.
+pub(crate) fn refusal_rule_or_null() -> Object {
+    one_of_or_null(Rule::words())
 }
 
 /// How an attempt to sign in stands.

@@ -231,6 +231,7 @@ fn path_parameters(path: &str) -> Vec<Value> {
                 "api_key" => "key",
                 "audit_event" => "evt",
                 "sign_in_attempt" => "att",
+                "activity" => "act",
                 other => unreachable!("a path has the parameter {other}, which is not described here"),
             };
             json!({

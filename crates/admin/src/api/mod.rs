@@ -2,6 +2,7 @@
 //! `/api/openapi.json`. Handlers translate between HTTP and the service functions and decide nothing themselves.
 
 pub(crate) mod accounts;
+mod activity;
 pub(crate) mod api_keys;
 mod attempts;
 pub(crate) mod audit_events;
@@ -158,6 +159,8 @@ fn operations() -> OpenApiRouter<Arc<Admin>> {
         .routes(routes!(audit_events::list_audit_events))
         .routes(routes!(audit_events::export_audit_events))
         .routes(routes!(audit_events::get_audit_event))
+        .routes(routes!(activity::list_activity))
+        .routes(routes!(activity::get_activity))
         .routes(routes!(sign_in_attempts::list_sign_in_attempts))
         .routes(routes!(sign_in_attempts::get_sign_in_attempt))
         .routes(routes!(sign_in_attempts::list_sign_in_refusals))

@@ -7,6 +7,7 @@
 
 pub mod account_sessions;
 pub mod accounts;
+pub mod activity;
 mod address;
 pub mod api_keys;
 pub mod attention;

@@ -22,6 +22,12 @@ impl Guarded {
         Ok(confined(self.0.store.read().await?, permit))
     }
 
+    /// Begins a transaction that reads the activity.
+    pub(in crate::service) async fn read_activity(&self, permit: impl Reads) -> Result<Tx, StoreError> {
+        let activity = self.0.store.activity();
+        Ok(confined(activity.read().await?, permit))
+    }
+
     /// Begins a transaction that writes.
     pub(in crate::service) async fn write(&self, permit: impl Writes) -> Result<Tx, StoreError> {
         Ok(confined(self.0.store.write().await?, permit))

@@ -1,6 +1,7 @@
 //! The API through its router, in process, on a real SQLite store.
 
 mod accounts;
+mod activity;
 mod audit;
 mod bench;
 mod canaries;

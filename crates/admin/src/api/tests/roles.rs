@@ -88,6 +88,8 @@ const TABLE: &[(Needs, &[&str])] = &[
             "get_test_sign_in",
             "list_sign_in_attempts",
             "get_sign_in_attempt",
+            "list_activity",
+            "get_activity",
             "list_members",
             "get_member",
             "list_member_grants",

@@ -1,0 +1,39 @@
+//! The activity of a project: list and read.
+
+use gatewright_domain::{
+    activity::StoredActivity,
+    id::{ActivityId, ProjectId},
+};
+use gatewright_store::{
+    Page, PageRequest,
+    activity::{self as rows, ActivityFilter},
+};
+
+use super::{Authority, ServiceError};
+use crate::Admin;
+
+/// Requests of a project, newest first. A page can have fewer than was asked for, or none, although there is a next one: it
+/// looks at a bounded number of requests.
+pub async fn list(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    filter: &ActivityFilter,
+    page: &PageRequest,
+) -> Result<Page<StoredActivity>, ServiceError> {
+    let mut tx = app.store.read_activity(authority.read(project)?).await?;
+    Ok(rows::list(&mut tx, project, filter, page).await?)
+}
+
+/// One request.
+pub async fn find(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    id: ActivityId,
+) -> Result<StoredActivity, ServiceError> {
+    let mut tx = app.store.read_activity(authority.read(project)?).await?;
+    rows::find(&mut tx, project, id)
+        .await?
+        .ok_or_else(|| ServiceError::not_found("request in the activity"))
+}
