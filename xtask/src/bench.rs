@@ -50,6 +50,9 @@ pub(crate) struct Options {
     /// How many times its capacity an instance is offered under overload.
     #[arg(long, default_value_t = 5)]
     times: u32,
+    /// How many rows of activity are written.
+    #[arg(long, default_value_t = 10_000_000)]
+    rows: u32,
     /// The cargo profile to measure: `dist` is what is shipped; `release` and `dev` build faster, to try the benchmark out.
     #[arg(long, default_value = "dist")]
     profile: String,
@@ -80,6 +83,8 @@ enum Part {
     Lists,
     /// How five hundred slow calls of one person affect others.
     Descriptors,
+    /// Tool calls with and without activity; how fast millions of rows are written and read, on both stores.
+    Activity,
 }
 
 /// Builds everything optimised and runs the benchmark.
@@ -131,6 +136,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         Part::Floods,
         Part::Dashboard,
         Part::Revocations,
+        Part::Activity,
     ];
     if with_stores.into_iter().any(wanted) {
         let postgres = Postgres::start()?;
@@ -150,6 +156,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
             let (requests, size) = (options.requests.to_string(), options.size.to_string());
             let arguments = ["--requests", &requests, "--size", &size];
             script("dashboard.mjs", &arguments, Some(&postgres))?;
+        }
+        if wanted(Part::Activity) {
+            let rows = options.rows.to_string();
+            let arguments = [&measured[..], &["--rows", &rows]].concat();
+            script("activity.mjs", &arguments, Some(&postgres))?;
         }
         if wanted(Part::Revocations) {
             let arguments = ["--standing", options.revocations.as_str()];
