@@ -1,5 +1,7 @@
 //! Audit events: who changed what, from where. Never a secret value.
 
+pub mod chain;
+
 use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
