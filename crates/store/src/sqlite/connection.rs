@@ -2,7 +2,9 @@
 
 use std::{path::Path, sync::Arc};
 
-use rusqlite::{Connection, OpenFlags, Statement, types::ToSqlOutput, types::Value as Stored};
+use rusqlite::{
+    Connection, OpenFlags, Statement, types::ToSqlOutput, types::Value as Stored, types::ValueRef,
+};
 
 use crate::{StoreError, row::SqliteRow, turn::BUSY_AFTER, value::Value};
 
@@ -104,13 +106,30 @@ pub(crate) fn fetch_all(
     let mut rows = statement.raw_query();
     let mut read = Vec::new();
     while let Some(row) = rows.next()? {
-        let values: Result<Box<[Stored]>, _> = (0..columns.len()).map(|column| row.get(column)).collect();
+        let values: Result<Box<[Stored]>, _> = (0..columns.len())
+            .map(|column| row.get_ref(column).map(stored))
+            .collect();
         read.push(SqliteRow {
             columns: Arc::clone(&columns),
             values: values?,
         });
     }
     Ok(read)
+}
+
+/// A value of a row. A text that is not UTF-8, which only something else than this program writes, becomes bytes, so that
+/// who reads it as a text gets an error.
+fn stored(value: ValueRef<'_>) -> Stored {
+    match value {
+        ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => Stored::Text(text.to_owned()),
+            Err(_) => Stored::Blob(bytes.to_owned()),
+        },
+        ValueRef::Blob(bytes) => Stored::Blob(bytes.to_owned()),
+        ValueRef::Null => Stored::Null,
+        ValueRef::Integer(number) => Stored::Integer(number),
+        ValueRef::Real(number) => Stored::Real(number),
+    }
 }
 
 /// Binds values to `$1`, `$2`, …, which are names to SQLite: it numbers them by appearance, not by name.
