@@ -6,6 +6,7 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use self::chain::{Proofs, Seal};
 use crate::{
     Timestamp,
     id::{AccountId, ApiKeyId, EventId, ProjectId},
@@ -40,6 +41,17 @@ pub struct AuditEvent {
     pub occurrences: u32,
     /// When it last happened; the same as `at` if it happened once.
     pub last_at: Timestamp,
+    /// The salts of what can be erased of it. Nothing before an event of an older version was added to the chain.
+    pub proofs: Option<Proofs>,
+    /// Its place in the chain: nothing in an event that is not written yet, and while occurrences are counted in it.
+    pub seal: Option<Seal>,
+}
+
+impl AuditEvent {
+    /// The parts that were erased.
+    pub fn erased(&self) -> Vec<chain::Personal> {
+        self.proofs.as_ref().map(Proofs::erased).unwrap_or_default()
+    }
 }
 
 /// Who acted, and from where.

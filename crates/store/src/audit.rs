@@ -1,10 +1,18 @@
-//! Audit events.
+//! Audit events. Each is in the chain of its project, or of the instance: the transaction adds it as its last statement, and the modules here seal what was counted, check chains, delete their oldest events, and erase values.
+
+mod heads;
+mod pruning;
+mod sealing;
+mod trail;
 
 use std::{fmt::Write as _, time::Duration};
 
 use gatewright_domain::{
     Timestamp,
-    audit::{Actor, ActorKind, AuditEvent, Origin, TALLY_WINDOW},
+    audit::{
+        Actor, ActorKind, AuditEvent, Origin, TALLY_WINDOW,
+        chain::{Proof, Proofs, Seal},
+    },
     id::{EventId, ProjectId},
     token_hash::TokenHash,
 };
@@ -13,58 +21,55 @@ use sqlx::AssertSqlSafe;
 use crate::{
     Page, PageRequest, StoreError, Tx,
     row::{Row, to_json, to_word},
+    tx::chain::{Stored, insert_stored, stored_columns},
     value::{Value, values},
 };
 
+pub use heads::{Check, Head, chains, claim_check, find_head, heads, note_check};
+pub use pruning::prune;
+pub use sealing::{adopt, seal_due};
+
 macro_rules! select {
     ($rest:literal) => {
-        concat!(
-            "SELECT id, project_id, at, actor, actor_id, address, origin, action, object_type, object_id, \
-             object_name, changes, occurrences, last_at FROM audit_events ",
-            $rest
-        )
+        concat!("SELECT ", stored_columns!(), " FROM audit_events ", $rest)
     };
 }
-
-macro_rules! insert {
-    ($rest:literal) => {
-        concat!(
-            "INSERT INTO audit_events (id, project_id, at, actor, actor_id, address, origin, action, object_type, \
-             object_id, object_name, changes, tally_key) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-            $rest
-        )
-    };
-}
-
-/// Adds an event, in the transaction of its change.
+/// Adds an event, in the transaction of its change. The commit writes it, because the head of its chain is locked from then on.
+#[expect(
+    clippy::unused_async,
+    reason = "to its callers it is a statement like every other"
+)]
 pub async fn insert(tx: &mut Tx, event: &AuditEvent) -> Result<(), StoreError> {
-    tx.execute(insert!(""), &columns(event, None)).await?;
+    tx.note_event(stored(event));
     Ok(())
 }
 
 /// Adds an event that may repeat endlessly, such as a failed sign-in or a refused change. Within one [`TALLY_WINDOW`]
 /// (windows begin at multiples of it), events of one project and action with the same `subject`, such as an address prefix or
-/// an object and its caller, are one row with a count; returns that count. Concurrent events are all counted.
+/// an object and its caller, are one row with a count; returns that count. Concurrent events are all counted. The row is not in
+/// its chain before its window is over ([`seal_due`]); what comes later is a row of its own.
 pub async fn tally(tx: &mut Tx, event: &AuditEvent, subject: &str) -> Result<u32, StoreError> {
-    let sql = insert!(
+    let sql = insert_stored!(
         " ON CONFLICT (tally_key) WHERE tally_key IS NOT NULL DO UPDATE \
          SET occurrences = audit_events.occurrences + 1, last_at = excluded.at RETURNING occurrences"
     );
-    let row = tx
-        .fetch_one(sql, &columns(event, Some(tally_key(event, subject))))
-        .await?;
+    let row = Stored {
+        tally_key: Some(tally_key(event, subject)),
+        ..stored(event)
+    };
+    let row = tx.fetch_one(sql, &row.columns()).await?;
     row.small("occurrences")
 }
 
 /// A hash, because an index entry is bounded and a subject is not.
 fn tally_key(event: &AuditEvent, subject: &str) -> String {
     let window = event.at.as_seconds() / TALLY_WINDOW.as_secs().cast_signed();
-    let parts = (project_column(event.project_id), &event.action, window, subject);
+    let parts = (chain_of(event.project_id), &event.action, window, subject);
     TokenHash::of(&to_json(&parts)).to_text()
 }
 
-fn columns(event: &AuditEvent, tally_key: Option<String>) -> [Value; 13] {
+/// The row of an event that is not in a chain yet.
+fn stored(event: &AuditEvent) -> Stored {
     let (actor, actor_id) = match event.actor.kind {
         ActorKind::ApiKey(id) => ("api_key", Some(id.to_string())),
         ActorKind::Account(id) => ("account", Some(id.to_string())),
@@ -72,21 +77,30 @@ fn columns(event: &AuditEvent, tally_key: Option<String>) -> [Value; 13] {
         ActorKind::Operator => ("operator", None),
         ActorKind::System => ("system", None),
     };
-    [
-        event.id.into(),
-        project_column(event.project_id).into(),
-        event.at.into(),
-        actor.into(),
-        actor_id.into(),
-        (&event.actor.address).into(),
-        to_word(&event.actor.origin).into(),
-        (&event.action).into(),
-        (&event.object_type).into(),
-        (&event.object_id).into(),
-        (&event.object_name).into(),
-        to_json(&event.changes).into(),
-        tally_key.into(),
-    ]
+    let proof = |of: fn(&Proofs) -> &Proof| event.proofs.as_ref().map(|proofs| of(proofs).to_string());
+    Stored {
+        id: event.id.to_string(),
+        chain: chain_of(event.project_id),
+        at: event.at.as_millis(),
+        actor: actor.to_owned(),
+        actor_id,
+        address: event.actor.address.clone(),
+        origin: to_word(&event.actor.origin),
+        action: event.action.clone(),
+        object_type: event.object_type.clone(),
+        object_id: event.object_id.clone(),
+        object_name: event.object_name.clone(),
+        changes: to_json(&event.changes),
+        occurrences: 1,
+        last_at: None,
+        tally_key: None,
+        address_proof: proof(|proofs| &proofs.address),
+        object_name_proof: proof(|proofs| &proofs.object_name),
+        changes_proof: proof(|proofs| &proofs.changes),
+        seq: None,
+        previous: None,
+        digest: None,
+    }
 }
 
 /// Finds an event by project (`None`: the instance) and ID.
@@ -96,16 +110,8 @@ pub async fn find(
     id: EventId,
 ) -> Result<Option<AuditEvent>, StoreError> {
     let sql = select!("WHERE project_id = $1 AND id = $2");
-    let row = tx
-        .fetch_optional(sql, values![project_column(project), id])
-        .await?;
+    let row = tx.fetch_optional(sql, values![chain_of(project), id]).await?;
     row.as_ref().map(read).transpose()
-}
-
-/// Deletes events that began before `before`, at most `limit`; returns how many. Their IDs are ordered by time.
-pub async fn prune(tx: &mut Tx, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
-    let sql = "DELETE FROM audit_events WHERE id IN (SELECT id FROM audit_events WHERE id < $1 ORDER BY id LIMIT $2)";
-    tx.execute(sql, values![first_id(before), limit]).await
 }
 
 /// IDs may be this much later than the time of their event, because its transaction was running.
@@ -146,7 +152,7 @@ pub async fn list(
         .map_or(page.below(), |last| last.min(page.below()));
     // Only the active filters are in the query, so that each finds its index. Writing to a String never fails.
     let mut sql = select!("WHERE project_id = $1 AND id < $2").to_owned();
-    let mut values: Vec<Value> = values![project_column(project), below].to_vec();
+    let mut values: Vec<Value> = values![chain_of(project), below].to_vec();
     let mut only = |condition: &str, value: Value| {
         values.push(value);
         let _ = write!(sql, " AND {condition} ${}", values.len());
@@ -189,7 +195,8 @@ fn first_id(at: Timestamp) -> String {
     format!("{}{:012x}", EventId::PREFIX, at.as_millis().clamp(0, LAST))
 }
 
-fn project_column(project: Option<ProjectId>) -> String {
+/// The name of a chain: the ID of the project, and nothing for the instance.
+fn chain_of(project: Option<ProjectId>) -> String {
     project.map(|id| id.to_string()).unwrap_or_default()
 }
 
@@ -224,5 +231,42 @@ fn read(row: &Row) -> Result<AuditEvent, StoreError> {
         changes: row.json("changes")?,
         occurrences: row.small("occurrences")?,
         last_at: row.opt_time("last_at")?.unwrap_or(at),
+        proofs: proofs(row)?,
+        seal: seal(row)?,
     })
+}
+
+/// What people call a chain.
+pub fn named(chain: &str) -> &str {
+    if chain.is_empty() { "instance" } else { chain }
+}
+
+fn proofs(row: &Row) -> Result<Option<Proofs>, StoreError> {
+    let proof = |column| -> Result<Option<Proof>, StoreError> {
+        Ok(row.opt_text(column)?.as_deref().and_then(Proof::from_text))
+    };
+    let read = (
+        proof("address_proof")?,
+        proof("object_name_proof")?,
+        proof("changes_proof")?,
+    );
+    Ok(match read {
+        (Some(address), Some(object_name), Some(changes)) => Some(Proofs {
+            address,
+            object_name,
+            changes,
+        }),
+        _ => None,
+    })
+}
+
+fn seal(row: &Row) -> Result<Option<Seal>, StoreError> {
+    let Some(seq) = row.opt_int("seq")? else {
+        return Ok(None);
+    };
+    Ok(Some(Seal {
+        seq,
+        previous: row.text("previous")?,
+        digest: row.text("digest")?,
+    }))
 }

@@ -1,5 +1,6 @@
 //! Transactions on either engine, and how statements run in them.
 
+pub(crate) mod chain;
 pub mod revision;
 mod whole;
 
@@ -25,6 +26,8 @@ pub struct Tx {
     revision: Revision,
     /// Whether it wrote revocations that have no number yet.
     revokes: bool,
+    /// Audit events that are not written yet: `commit` adds them to their chains.
+    events: Vec<chain::Stored>,
     /// The only project that its statements can name.
     only: Option<ProjectId>,
 }
@@ -82,6 +85,7 @@ impl Tx {
             inner,
             revision: Revision::Stays,
             revokes: false,
+            events: Vec::new(),
             only: None,
         }
     }
@@ -139,6 +143,10 @@ impl Tx {
         if self.revokes {
             revision::number_revocations(self).await?;
         }
+        if !self.events.is_empty() {
+            let events = std::mem::take(&mut self.events);
+            chain::append(self, events).await?;
+        }
         Ok(())
     }
 
@@ -152,6 +160,11 @@ impl Tx {
     /// Records that revocations were written: `commit` numbers them.
     pub(crate) fn note_revocation(&mut self) {
         self.revokes = true;
+    }
+
+    /// Records an audit event: `commit` writes it, at the end of its chain.
+    pub(crate) fn note_event(&mut self, event: chain::Stored) {
+        self.events.push(event);
     }
 
     /// Records that the revision was just increased in this transaction.

@@ -1,12 +1,12 @@
 //! The audit trail: list and read. Events are written by the changes they tell of; what may repeat without end is counted.
 
 use gatewright_domain::{
-    audit::{Actor, AuditEvent, FieldChange},
+    audit::{Actor, AuditEvent, FieldChange, chain::Stamp},
     id::{EventId, ProjectId},
 };
 use gatewright_store::{
     Page, PageRequest,
-    audit::{self as rows, AuditFilter},
+    audit::{self as rows, AuditFilter, Head},
 };
 
 use super::{Authority, ServiceError, authority::before_sign_in, change::Object};
@@ -55,6 +55,17 @@ pub(crate) async fn find(
         .ok_or_else(|| ServiceError::not_found("audit event"))
 }
 
+/// The latest event of the chain of a project (`None`: of the instance), and what its latest check found. Nothing before the
+/// first event.
+pub(crate) async fn chain(
+    app: &Admin,
+    authority: &Authority,
+    project: Option<ProjectId>,
+) -> Result<Option<Head>, ServiceError> {
+    let mut tx = app.store.read(authority.read_in(project)?).await?;
+    Ok(rows::find_head(&mut tx, project).await?)
+}
+
 /// Something to note in the trail.
 pub(crate) struct Entry<'a> {
     /// The project, or `None` for the instance.
@@ -73,8 +84,9 @@ impl Entry<'_> {
     /// The event, as of now.
     pub(super) fn event(self, app: &Admin) -> AuditEvent {
         let now = app.now();
+        let Stamp { id, proofs } = Stamp::generate(app.clock.as_ref(), app.entropy.as_ref());
         AuditEvent {
-            id: EventId::generate(app.clock.as_ref(), app.entropy.as_ref()),
+            id,
             project_id: self.project,
             at: now,
             actor: self.actor,
@@ -85,6 +97,8 @@ impl Entry<'_> {
             changes: self.changes,
             occurrences: 1,
             last_at: now,
+            proofs: Some(proofs),
+            seal: None,
         }
     }
 }

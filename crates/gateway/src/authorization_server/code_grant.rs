@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use gatewright_domain::{
     Timestamp,
+    audit::chain::Stamp,
     client::short_id,
     grant::{AuthorizationCode, Grant, RefreshToken},
-    id::{ClientId, EventId},
+    id::ClientId,
     secret::Secret,
     sign_in_attempt::Step,
     token_hash::TokenHash,
@@ -100,7 +101,7 @@ struct Turn {
     refresh_token: RefreshToken,
     access_token_ends_at: Timestamp,
     /// The audit event of a grant that ends.
-    event: EventId,
+    event: Stamp,
     now: Timestamp,
 }
 
@@ -306,7 +307,7 @@ fn prepare(
         grant: Box::new(grant),
         refresh_token,
         access_token_ends_at: access_token_ends_at(entry, now),
-        event: EventId::generate(app.clock.as_ref(), app.entropy.as_ref()),
+        event: Stamp::generate(app.clock.as_ref(), app.entropy.as_ref()),
         now,
     };
     (text, turn)

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use gatewright_domain::{
     Timestamp,
+    audit::chain::Stamp,
     grant::Grant,
-    id::{EventId, GatewayId, GrantId},
+    id::{GatewayId, GrantId},
     sealed::{open_under, seal_under},
     secret::Secret,
     stored_secret::SealedText,
@@ -83,7 +84,7 @@ pub(super) async fn rotate(
         successor: TokenHash::of(successor.expose()),
         sealed,
         generation,
-        event: EventId::generate(app.clock.as_ref(), app.entropy.as_ref()),
+        event: Stamp::generate(app.clock.as_ref(), app.entropy.as_ref()),
         expires_at: now.plus(idle),
         access_token_ends_at: access_token_ends_at(entry, now),
         from: request.address_prefix(),
@@ -146,7 +147,7 @@ struct Turn {
     sealed: SealedText,
     generation: i64,
     /// The audit event of a grant that ends.
-    event: EventId,
+    event: Stamp,
     expires_at: Timestamp,
     access_token_ends_at: Timestamp,
     from: String,
@@ -228,7 +229,7 @@ impl Turn {
 }
 
 /// Ends the grant of a token that came back too late, in the transaction that has seen it.
-async fn end_reused(tx: &mut Tx, grant: &Grant, event: EventId, now: Timestamp) -> Result<(), Undone> {
+async fn end_reused(tx: &mut Tx, grant: &Grant, event: Stamp, now: Timestamp) -> Result<(), Undone> {
     if Reused::of_token(grant).end_grant(tx, event, now).await? {
         Ok(())
     } else {
@@ -278,7 +279,7 @@ async fn end_outlived(
     };
     client.must_sign_for(&known)?;
     let client = client.clone();
-    let event = EventId::generate(app.clock.as_ref(), app.entropy.as_ref());
+    let event = Stamp::generate(app.clock.as_ref(), app.entropy.as_ref());
     app.store
         .transact(Urgency::Program, move |tx| {
             Box::pin(async move {

@@ -3,9 +3,9 @@
 
 use gatewright_domain::{
     Timestamp,
-    audit::{Actor, ActorKind, AuditEvent, FieldChange, Origin},
+    audit::{Actor, ActorKind, AuditEvent, FieldChange, Origin, chain::Stamp},
     grant::{AuthorizationCode, Grant, Person, RevocationReason},
-    id::{EventId, GatewayId, GrantId, ProjectId},
+    id::{GatewayId, GrantId, ProjectId},
     sign_in_attempt::Step,
 };
 use gatewright_store::{StoreError, Tx, audit, grant as grants};
@@ -51,11 +51,11 @@ impl Reused {
         }
     }
 
-    /// Ends the grant, and writes its audit event `id`, in the caller's transaction; `false` when it has ended already.
+    /// Ends the grant, and writes its audit event, in the caller's transaction; `false` when it has ended already.
     pub(super) async fn end_grant(
         &self,
         tx: &mut Tx,
-        id: EventId,
+        Stamp { id, proofs }: Stamp,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         if !grants::revoke(tx, self.project, self.grant, self.reason, now).await? {
@@ -81,6 +81,8 @@ impl Reused {
             ],
             occurrences: 1,
             last_at: now,
+            proofs: Some(proofs),
+            seal: None,
         };
         audit::insert(tx, &event).await?;
         Ok(true)

@@ -28,6 +28,9 @@ const KEEP_ENDED_KEYS: Duration = Duration::from_hours(90 * 24);
 /// The sign-in trace is kept this long after something was last heard of an attempt.
 const KEEP_ATTEMPTS: Duration = Duration::from_hours(30 * 24);
 
+/// Seconds of a day.
+const A_DAY: i64 = 24 * 60 * 60;
+
 /// What expires, in the order in which it is deleted.
 #[derive(Debug, Clone, Copy)]
 enum Expiring {
@@ -129,7 +132,7 @@ impl Expiring {
     }
 
     /// Deletes rows whose time was over before `before`, at most `limit`; returns how many.
-    async fn prune(self, tx: &mut Tx, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+    async fn prune(self, app: &Admin, tx: &mut Tx, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
         match self {
             Self::ClaimedSignIns => store::claimed_sign_in::prune(tx, before, limit).await,
             Self::TestSignIns => store::test_sign_in::prune(tx, before, limit).await,
@@ -145,7 +148,12 @@ impl Expiring {
             Self::Assertions => store::used_assertion::prune(tx, before, limit).await,
             Self::Attempts => store::sign_in_attempt::prune(tx, before, limit).await,
             Self::SignInPlaces => store::sign_in_place::prune(tx, before, limit).await,
-            Self::AuditEvents => store::audit::prune(tx, before, limit).await,
+            Self::AuditEvents => {
+                // Whole days, because an event tells of each deletion.
+                let day = before.as_seconds().div_euclid(A_DAY) * A_DAY;
+                let random = (app.clock.as_ref(), app.entropy.as_ref());
+                store::audit::prune(tx, Timestamp::from_seconds(day), limit, random).await
+            }
             Self::EndedSessions => store::ended_session::prune(tx, before, limit).await,
             Self::ReplicaMail => store::replica_mail::prune(tx, before, limit).await,
             Self::ClientDocuments => store::client_document::prune(tx, before, limit).await,
@@ -166,7 +174,7 @@ pub(super) async fn prune_once(app: &Admin, now: Timestamp) -> Result<(), StoreE
         loop {
             let (began, limit) = (app.clock.monotonic(), pace.0);
             let mut tx = app.core().store.write_for(Urgency::Program).await?;
-            let gone = table.prune(&mut tx, before, limit).await?;
+            let gone = table.prune(app, &mut tx, before, limit).await?;
             tx.commit().await?;
             let now_at = app.clock.monotonic();
             if gone < u64::from(limit) || now_at.saturating_sub(since) > PRUNE_BUDGET {
@@ -219,7 +227,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_audit_trail_is_kept_for_its_time_and_for_ever_where_that_is_asked_for() {
-        for (retention_days, left) in [(30, 1), (0, 4)] {
+        // After the deletion, an event tells of it.
+        for (retention_days, left) in [(30, 2), (0, 4)] {
             let test =
                 TestAdmin::with(|config: &mut Config| config.audit = AuditConfig { retention_days }).await;
             let app = &test.app;

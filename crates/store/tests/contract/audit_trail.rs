@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use gatewright_domain::{
-    Timestamp,
-    audit::{Actor, ActorKind, AuditEvent, FieldChange, Origin, TALLY_WINDOW},
+    Clock, Entropy, Timestamp,
+    audit::{Actor, ActorKind, AuditEvent, FieldChange, Origin, TALLY_WINDOW, chain::Proofs},
     id::{AccountId, ApiKeyId, EventId, ProjectId},
 };
 use gatewright_store::{
-    PageRequest,
+    Page, PageRequest,
     audit::{self, AuditFilter},
     project,
 };
@@ -53,6 +53,29 @@ fn event(world: &World, project: Option<ProjectId>, action: &str) -> AuditEvent 
         }],
         occurrences: 1,
         last_at: world.now(),
+        proofs: Some(Proofs::generate(&*world.entropy)),
+        seal: None,
+    }
+}
+
+/// What is found, without its place in the chain.
+async fn find(world: &World, project: Option<ProjectId>, id: EventId) -> Option<AuditEvent> {
+    let found = look!(world, tx => audit::find(tx, project, id));
+    found.map(|event| AuditEvent { seal: None, ..event })
+}
+
+/// A page, without places in the chain.
+async fn list(
+    world: &World,
+    project: Option<ProjectId>,
+    filter: &AuditFilter,
+    page: &PageRequest,
+) -> Page<AuditEvent> {
+    let listed = look!(world, tx => audit::list(tx, project, filter, page));
+    let items = listed.items.into_iter();
+    Page {
+        items: items.map(|event| AuditEvent { seal: None, ..event }).collect(),
+        next: listed.next,
     }
 }
 
@@ -66,14 +89,22 @@ async fn the_oldest_events_are_deleted_a_few_at_a_time(world: World) {
         kept.push(event);
     }
     let before = kept[3].at;
-    assert_eq!(commit!(world, tx => audit::prune(tx, before, 2)), 2);
-    assert_eq!(commit!(world, tx => audit::prune(tx, before, 2)), 1);
-    assert_eq!(commit!(world, tx => audit::prune(tx, before, 2)), 0);
+    let random = (&*world.clock as &dyn Clock, &*world.entropy as &dyn Entropy);
+    assert_eq!(commit!(world, tx => audit::prune(tx, before, 2, random)), 2);
+    assert_eq!(commit!(world, tx => audit::prune(tx, before, 2, random)), 1);
+    assert_eq!(commit!(world, tx => audit::prune(tx, before, 2, random)), 0);
     let filter = AuditFilter::default();
-    let of_project = look!(world, tx => audit::list(tx, Some(project), &filter, &ALL)).items;
-    let of_instance = look!(world, tx => audit::list(tx, None, &filter, &ALL)).items;
+    let of_project = list(&world, Some(project), &filter, &ALL).await.items;
+    let of_instance = list(&world, None, &filter, &ALL).await.items;
+    // Each deletion is an event.
+    let without_trail = |events: Vec<AuditEvent>| -> Vec<AuditEvent> {
+        let others = events
+            .into_iter()
+            .filter(|event| event.object_type != "audit_trail");
+        others.collect()
+    };
     assert_eq!(
-        (of_project, of_instance),
+        (without_trail(of_project), without_trail(of_instance)),
         (vec![kept[4].clone()], vec![kept[3].clone()])
     );
 }
@@ -97,21 +128,18 @@ async fn events_are_read_back_newest_first(world: World) {
     events.push(event(&world, Some(project), "gateway.created"));
     for event in &events {
         commit!(world, tx => audit::insert(tx, event));
-        assert_eq!(
-            look!(world, tx => audit::find(tx, Some(project), event.id)).as_ref(),
-            Some(event)
-        );
+        assert_eq!(find(&world, Some(project), event.id).await.as_ref(), Some(event));
     }
     events.reverse();
     let first = PageRequest::first(2);
     let filter = AuditFilter::default();
-    let first = look!(world, tx => audit::list(tx, Some(project), &filter, &first));
+    let first = list(&world, Some(project), &filter, &first).await;
     assert_eq!(first.items, events[..2]);
     let rest = PageRequest {
         after: first.next,
         limit: 3,
     };
-    let rest = look!(world, tx => audit::list(tx, Some(project), &filter, &rest));
+    let rest = list(&world, Some(project), &filter, &rest).await;
     assert_eq!(rest.items, events[2..]);
     assert_eq!(rest.next, None);
 }
@@ -165,7 +193,7 @@ async fn events_are_filtered(world: World) {
         ),
     ];
     for (filter, count) in filters {
-        let found = look!(world, tx => audit::list(tx, Some(project), &filter, &ALL));
+        let found = list(&world, Some(project), &filter, &ALL).await;
         assert_eq!(found.items.len(), count, "{filter:?}");
     }
 }
@@ -221,7 +249,7 @@ async fn events_are_filtered_by_actor_origin_address_and_time(world: World) {
             vec![],
         ),
     ] {
-        let found = look!(world, tx => audit::list(tx, Some(project), &filter, &ALL)).items;
+        let found = list(&world, Some(project), &filter, &ALL).await.items;
         let expected: Vec<_> = expected
             .into_iter()
             .map(|index: usize| events[index].clone())
@@ -242,15 +270,12 @@ async fn events_belong_to_a_project_and_outlive_it(world: World) {
     assert!(commit!(world, tx => project::delete(tx, here)));
     let filter = AuditFilter::default();
     assert_eq!(
-        look!(world, tx => audit::list(tx, Some(here), &filter, &ALL)).items,
+        list(&world, Some(here), &filter, &ALL).await.items,
         std::slice::from_ref(&of_project)
     );
-    assert_eq!(
-        look!(world, tx => audit::list(tx, None, &filter, &ALL)).items,
-        [of_instance]
-    );
+    assert_eq!(list(&world, None, &filter, &ALL).await.items, [of_instance]);
     for nobody in [None, Some(elsewhere)] {
-        assert_eq!(look!(world, tx => audit::find(tx, nobody, of_project.id)), None);
+        assert_eq!(find(&world, nobody, of_project.id).await, None);
     }
 }
 
@@ -259,9 +284,9 @@ async fn an_event_of_a_change_that_was_dropped_did_not_happen(world: World) {
     let mut tx = world.write().await;
     audit::insert(&mut tx, &event).await.unwrap();
     drop(tx);
-    assert_eq!(look!(world, tx => audit::find(tx, None, event.id)), None);
+    assert_eq!(find(&world, None, event.id).await, None);
     commit!(world, tx => audit::insert(tx, &event));
-    assert_eq!(look!(world, tx => audit::find(tx, None, event.id)), Some(event));
+    assert_eq!(find(&world, None, event.id).await, Some(event));
 }
 
 async fn repeated_events_are_one_row_with_a_count(world: World) {
@@ -272,10 +297,7 @@ async fn repeated_events_are_one_row_with_a_count(world: World) {
         commit!(world, tx => audit::tally(tx, &first, "203.0.113.0/24")),
         1
     );
-    assert_eq!(
-        look!(world, tx => audit::find(tx, Some(here), first.id)).as_ref(),
-        Some(&first)
-    );
+    assert_eq!(find(&world, Some(here), first.id).await.as_ref(), Some(&first));
     let second = refused(Some(here), "user_source.deletion_refused");
     assert_eq!(
         commit!(world, tx => audit::tally(tx, &second, "203.0.113.0/24")),
@@ -286,11 +308,8 @@ async fn repeated_events_are_one_row_with_a_count(world: World) {
         last_at: second.at,
         ..first.clone()
     };
-    assert_eq!(
-        look!(world, tx => audit::find(tx, Some(here), first.id)),
-        Some(counted)
-    );
-    assert_eq!(look!(world, tx => audit::find(tx, Some(here), second.id)), None);
+    assert_eq!(find(&world, Some(here), first.id).await, Some(counted));
+    assert_eq!(find(&world, Some(here), second.id).await, None);
 
     // Another subject, action, project or window is counted separately.
     for (project, action, subject) in [
@@ -314,7 +333,7 @@ async fn repeated_events_are_one_row_with_a_count(world: World) {
         commit!(world, tx => audit::insert(tx, &same));
     }
     let filter = AuditFilter::default();
-    let all = look!(world, tx => audit::list(tx, Some(here), &filter, &ALL));
+    let all = list(&world, Some(here), &filter, &ALL).await;
     assert_eq!(all.items.len(), 6);
 }
 
@@ -335,7 +354,7 @@ async fn many_at_once_count_each(world: World) {
     counts.sort_unstable();
     assert_eq!(counts, (1..=20).collect::<Vec<u32>>());
     let filter = AuditFilter::default();
-    let all = look!(world, tx => audit::list(tx, Some(project), &filter, &ALL)).items;
+    let all = list(&world, Some(project), &filter, &ALL).await.items;
     assert_eq!(
         all.iter().map(|event| event.occurrences).collect::<Vec<_>>(),
         [20]
