@@ -1,5 +1,6 @@
 //! Audit events. Each is in the chain of its project, or of the instance: the transaction adds it as its last statement, and the modules here seal what was counted, check chains, delete their oldest events, and erase values.
 
+mod checking;
 mod heads;
 mod pruning;
 mod sealing;
@@ -25,6 +26,7 @@ use crate::{
     value::{Value, values},
 };
 
+pub use checking::{Anchored, Fault, Report, check};
 pub use heads::{Check, Head, chains, claim_check, find_head, heads, note_check};
 pub use pruning::prune;
 pub use sealing::{adopt, seal_due};
