@@ -1,6 +1,7 @@
 //! Audit events. Each is in the chain of its project, or of the instance: the transaction adds it as its last statement, and the modules here seal what was counted, check chains, delete their oldest events, and erase values.
 
 mod checking;
+mod erasing;
 mod heads;
 mod pruning;
 mod sealing;
@@ -27,6 +28,7 @@ use crate::{
 };
 
 pub use checking::{Anchored, Fault, Report, check};
+pub use erasing::{Erased, Selector, erase};
 pub use heads::{Check, Head, chains, claim_check, find_head, heads, note_check};
 pub use pruning::prune;
 pub use sealing::{adopt, seal_due};
