@@ -26,7 +26,7 @@ fn keyring(seeds: &[u64]) -> Keyring {
 }
 
 /// Runs a statement without the store, like someone with a shell.
-pub(crate) async fn by_hand(world: &World, sql: &'static str) {
+pub(crate) async fn by_hand(world: &World, sql: &str) {
     match &world.config {
         StoreConfig::Sqlite { path } => {
             let connection = rusqlite::Connection::open(path).unwrap();
@@ -34,7 +34,7 @@ pub(crate) async fn by_hand(world: &World, sql: &'static str) {
         }
         StoreConfig::Postgres { url, .. } => {
             let mut connection = PgConnection::connect(url.expose()).await.unwrap();
-            connection.execute(AssertSqlSafe(sql)).await.unwrap();
+            connection.execute(AssertSqlSafe(sql.to_owned())).await.unwrap();
             connection.close().await.unwrap();
         }
     }

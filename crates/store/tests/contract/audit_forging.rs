@@ -1,0 +1,182 @@
+//! Rows that something other than the program removes, inserts or moves, and chains that are cut off or written again.
+
+use std::time::Duration;
+
+use gatewright_domain::id::EventId;
+use gatewright_store::audit::{self, Anchored, Fault};
+
+use crate::{
+    audit_chain::{check, is_whole, random, written},
+    start::by_hand,
+    world::{World, commit, contract, look},
+};
+
+contract!(
+    removed_inserted_and_swapped_rows_are_found,
+    what_an_anchor_knows_cannot_be_removed_from_the_end,
+);
+
+async fn removed_inserted_and_swapped_rows_are_found(world: World) {
+    let project = world.project().await.id;
+    let chain = project.to_string();
+    written(&world, project, 6).await;
+    is_whole(&world, &chain).await;
+    let rows = format!("FROM audit_events WHERE project_id = '{chain}'");
+    let keep = format!("CREATE TABLE kept AS SELECT * {rows}");
+    by_hand(&world, &keep).await;
+    let of = |seq: i64, column: &str| format!("(SELECT {column} {rows} AND seq = {seq})");
+    let id = EventId::generate(&*world.clock, &*world.entropy);
+    let copy = |seq: &str| {
+        format!(
+            "INSERT INTO audit_events (id, project_id, at, actor, origin, action, object_type, object_id, object_name, changes, \
+             address_proof, object_name_proof, changes_proof, seq, previous, digest) SELECT '{id}', project_id, at, actor, origin, \
+             action, object_type, object_id, object_name, changes, address_proof, object_name_proof, changes_proof, {seq}, \
+             previous, digest {rows} AND seq = 6"
+        )
+    };
+    let deleted = |which: &str| format!("DELETE {rows} AND {which}");
+    let update = |set: &str, which: &str| {
+        format!("UPDATE audit_events SET {set} WHERE project_id = '{chain}' AND {which}")
+    };
+    let head = |set: &str| format!("UPDATE audit_heads SET {set} WHERE project_id = '{chain}'");
+    let without_last = format!("seq = 5, digest = {}", of(5, "digest"));
+    let tampered: Vec<(&str, Vec<String>)> = vec![
+        ("one in the middle", vec![deleted("seq = 3")]),
+        ("the first", vec![deleted("seq = 1")]),
+        ("the last", vec![deleted("seq = 6")]),
+        ("two", vec![deleted("seq IN (2, 5)")]),
+        ("all", vec![deleted("seq > 0")]),
+        (
+            "one, with the later ones moved up",
+            vec![
+                deleted("seq = 3"),
+                update("seq = 3", "seq = 4"),
+                update("seq = 4", "seq = 5"),
+                update("seq = 5", "seq = 6"),
+                head("seq = 5"),
+            ],
+        ),
+        (
+            "the head",
+            vec![format!("DELETE FROM audit_heads WHERE project_id = '{chain}'")],
+        ),
+        ("a row outside the chain", vec![copy("NULL")]),
+        ("a row after the last", vec![copy("7")]),
+        (
+            "a row after the last, and the head",
+            vec![copy("7"), head("seq = 7")],
+        ),
+        ("a row before the first", vec![copy("0")]),
+        ("a row far away", vec![copy("-5")]),
+        (
+            "two rows swapped",
+            vec![
+                update("seq = 100", "seq = 2"),
+                update("seq = 2", "seq = 3"),
+                update("seq = 3", "seq = 100"),
+            ],
+        ),
+        (
+            "two rows swapped with their links",
+            vec![
+                update("seq = 100", "seq = 2"),
+                update("seq = 2, previous = 'v1.x'", "seq = 3"),
+                update("seq = 3", "seq = 100"),
+            ],
+        ),
+        (
+            "a row in another chain",
+            vec![update("project_id = 'prj_other'", "seq = 2")],
+        ),
+        ("the head's number", vec![head("seq = 5")]),
+        (
+            "the head's digest",
+            vec![head(&format!("digest = {}", of(5, "digest")))],
+        ),
+        ("the beginning", vec![head("base_seq = 1")]),
+        ("the beginning's digest", vec![head("base_digest = 'v1.x'")]),
+    ];
+    for (what, statements) in tampered {
+        for sql in &statements {
+            by_hand(&world, sql).await;
+        }
+        let report = check(&world, &chain).await;
+        assert_ne!(report.fault_count, 0, "{what} is not found");
+        by_hand(&world, &format!("DELETE {rows}")).await;
+        by_hand(&world, "DELETE FROM audit_events WHERE project_id = 'prj_other'").await;
+        by_hand(&world, "INSERT INTO audit_events SELECT * FROM kept").await;
+        by_hand(
+            &world,
+            &format!("DELETE FROM audit_heads WHERE project_id = '{chain}'"),
+        )
+        .await;
+        let sql = format!(
+            "INSERT INTO audit_heads (project_id, seq, digest, base_seq, base_digest) VALUES ('{chain}', 6, {}, 0, {})",
+            of(6, "digest"),
+            of(1, "previous")
+        );
+        by_hand(&world, &sql).await;
+        is_whole(&world, &chain).await;
+    }
+    // A chain whose end was removed with the head corrected is whole. An anchor knows better.
+    by_hand(&world, &deleted("seq = 6")).await;
+    by_hand(&world, &head(&without_last)).await;
+    is_whole(&world, &chain).await;
+    // New events are added all the same.
+    by_hand(&world, &head("seq = 2, digest = 'v1.x'")).await;
+    written(&world, project, 1).await;
+    assert_ne!(check(&world, &chain).await.fault_count, 0);
+    by_hand(
+        &world,
+        &format!("DELETE FROM audit_heads WHERE project_id = '{chain}'"),
+    )
+    .await;
+    written(&world, project, 1).await;
+    assert_ne!(check(&world, &chain).await.fault_count, 0);
+}
+
+async fn what_an_anchor_knows_cannot_be_removed_from_the_end(world: World) {
+    let project = world.project().await.id;
+    let chain = project.to_string();
+    let events = written(&world, project, 4).await;
+    let head = look!(world, tx => audit::find_head(tx, Some(project))).unwrap();
+    let anchored = Anchored {
+        seq: head.seq,
+        digest: head.digest,
+    };
+    let with = async |anchored: &Anchored| {
+        let report = audit::check(&world.store, &chain, Some(anchored)).await.unwrap();
+        report.faults
+    };
+    assert_eq!(with(&anchored).await, []);
+    written(&world, project, 1).await;
+    assert_eq!(with(&anchored).await, []);
+    let other = Anchored {
+        digest: "v1.other".to_owned(),
+        ..anchored.clone()
+    };
+    assert_eq!(with(&other).await, [Fault::Rewritten { seq: 4 }]);
+    // The last three events are removed, and the head says so.
+    let sql = format!("DELETE FROM audit_events WHERE project_id = '{chain}' AND seq > 2");
+    by_hand(&world, &sql).await;
+    let sql = format!(
+        "UPDATE audit_heads SET seq = 2, digest = (SELECT digest FROM audit_events WHERE project_id = '{chain}' AND seq = 2) \
+         WHERE project_id = '{chain}'"
+    );
+    by_hand(&world, &sql).await;
+    is_whole(&world, &chain).await;
+    assert_eq!(with(&anchored).await, [Fault::Truncated { seq: 2, anchored: 4 }]);
+    // And written again, differently.
+    written(&world, project, 4).await;
+    is_whole(&world, &chain).await;
+    assert_eq!(with(&anchored).await, [Fault::Rewritten { seq: 4 }]);
+    // Where its event was deleted because of its age, an anchor proves nothing, and is no fault.
+    let before = events[0].at.plus(Duration::from_hours(1));
+    let deleted = commit!(world, tx => audit::prune(tx, before, 100, random(&world)));
+    assert_eq!(deleted, 6);
+    assert_eq!(with(&anchored).await, []);
+    // All is removed, with the head.
+    by_hand(&world, "DELETE FROM audit_events").await;
+    by_hand(&world, "DELETE FROM audit_heads").await;
+    assert_eq!(with(&anchored).await, [Fault::Truncated { seq: 0, anchored: 4 }]);
+}
