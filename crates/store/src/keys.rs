@@ -24,6 +24,8 @@ pub enum SigningPurpose {
     AccessToken,
     /// Identity assertions towards upstream servers.
     Assertion,
+    /// Anchors of the audit trail.
+    AuditAnchor,
 }
 
 impl SigningPurpose {
@@ -31,6 +33,7 @@ impl SigningPurpose {
         match self {
             Self::AccessToken => "access_token",
             Self::Assertion => "assertion",
+            Self::AuditAnchor => "audit_anchor",
         }
     }
 }
@@ -83,6 +86,7 @@ fn read(row: &Row) -> Result<StoredSigningKey, StoreError> {
     let purpose = match row.text("purpose")?.as_str() {
         "access_token" => SigningPurpose::AccessToken,
         "assertion" => SigningPurpose::Assertion,
+        "audit_anchor" => SigningPurpose::AuditAnchor,
         _ => return Err(StoreError::Corrupt { what: "purpose" }),
     };
     Ok(StoredSigningKey {

@@ -12,12 +12,14 @@ use gatewright_domain::sealed::{Keyring, Purpose};
 use gatewright_store::keys::{SigningPurpose, StoredSigningKey, signing_key_context};
 use serde::Serialize;
 
-use super::{ACCESS_TOKEN_TYPE, ASSERTION_TYPE, TokenError};
+use super::{ACCESS_TOKEN_TYPE, ANCHOR_TYPE, ASSERTION_TYPE, TokenError};
 
 /// A key in memory.
 pub(super) struct SigningKey {
     /// The whole header of its tokens, encoded.
     header: String,
+    /// The `typ` of its tokens.
+    typ: &'static str,
     pair: EcdsaKeyPair,
     public: ParsedPublicKey,
 }
@@ -45,10 +47,12 @@ impl SigningKey {
         let typ = match stored.purpose {
             SigningPurpose::AccessToken => ACCESS_TOKEN_TYPE,
             SigningPurpose::Assertion => ASSERTION_TYPE,
+            SigningPurpose::AuditAnchor => ANCHOR_TYPE,
         };
         let header = serde_json::json!({ "alg": "ES256", "kid": stored.id, "typ": typ });
         Ok(Self {
             header: URL_SAFE_NO_PAD.encode(header.to_string()),
+            typ,
             pair,
             public,
         })
@@ -57,6 +61,11 @@ impl SigningKey {
     /// The header of its tokens, encoded.
     pub(super) fn header(&self) -> &str {
         &self.header
+    }
+
+    /// Whether it signs the same kind of token.
+    pub(super) fn has_type_of(&self, other: &Self) -> bool {
+        self.typ == other.typ
     }
 
     /// A JWT in compact form (RFC 7515 section 7.1).

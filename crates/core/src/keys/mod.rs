@@ -1,4 +1,4 @@
-//! Signing keys: ES256, one for access tokens and one for identity assertions.
+//! Signing keys: ES256, one for access tokens, one for identity assertions and one for anchors of the audit trail.
 //!
 //! The tokens are our own on both sides, so their header is one fixed text per key and verification compares it byte
 //! for byte: algorithm, type and key id are right or the token is foreign. Nothing in a token chooses how it is checked.
@@ -19,7 +19,7 @@ use gatewright_store::{
     Store,
     keys::{SigningPurpose, StoredSigningKey, signing_key_context},
 };
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 
 pub use claims::AccessClaims;
 use key::SigningKey;
@@ -28,6 +28,15 @@ use key::SigningKey;
 const ACCESS_TOKEN_TYPE: &str = "at+jwt";
 /// `typ` of identity assertions.
 const ASSERTION_TYPE: &str = "gatewright-assertion+jwt";
+
+/// `typ` of anchors of the audit trail.
+const ANCHOR_TYPE: &str = "gatewright-audit-anchor+jwt";
+/// What signs.
+const PURPOSES: [SigningPurpose; 3] = [
+    SigningPurpose::AccessToken,
+    SigningPurpose::Assertion,
+    SigningPurpose::AuditAnchor,
+];
 
 /// Ours are around 800 bytes; more is not looked at.
 const MAX_TOKEN_BYTES: usize = 4_096;
@@ -57,7 +66,8 @@ pub struct SigningKeys {
 struct KeySet {
     access_token: SigningKey,
     assertion: SigningKey,
-    /// Keys of access tokens that no longer sign but whose tokens still live.
+    anchor: SigningKey,
+    /// Keys of access tokens and anchors that no longer sign, while what they signed still counts.
     retired: Vec<SigningKey>,
     jwks: Bytes,
 }
@@ -82,7 +92,7 @@ impl SigningKeys {
     #[cfg(any(test, fuzzing))]
     pub fn ephemeral(clock: &dyn Clock, entropy: &dyn Entropy) -> anyhow::Result<Self> {
         let keyring = Keyring::new(vec![gatewright_domain::sealed::MasterKey::generate(entropy)])?;
-        let stored = [SigningPurpose::AccessToken, SigningPurpose::Assertion]
+        let stored = PURPOSES
             .into_iter()
             .map(|purpose| generate(purpose, &keyring, clock, entropy))
             .collect::<Result<Vec<_>, _>>()?;
@@ -101,16 +111,8 @@ impl SigningKeys {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::Foreign);
         }
-        let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Foreign)?;
-        let (header, payload) = signed.split_once('.').ok_or(TokenError::Foreign)?;
         let keys = self.current.load();
-        let key = std::iter::once(&keys.access_token)
-            .chain(&keys.retired)
-            .find(|key| key.header() == header)
-            .ok_or(TokenError::Foreign)?;
-        key.verify(signed, signature)?;
-        let claims = URL_SAFE_NO_PAD.decode(payload).map_err(|_| TokenError::Foreign)?;
-        let claims: AccessClaims = serde_json::from_slice(&claims).map_err(|_| TokenError::Foreign)?;
+        let claims: AccessClaims = keys.verified(&keys.access_token, token)?;
         if now.as_seconds() >= claims.exp {
             return Err(TokenError::Expired);
         }
@@ -122,6 +124,17 @@ impl SigningKeys {
         self.current.load().assertion.sign(claims)
     }
 
+    /// Signs an anchor of the audit trail, `typ: gatewright-audit-anchor+jwt`.
+    pub fn sign_anchor(&self, claims: &impl Serialize) -> String {
+        self.current.load().anchor.sign(claims)
+    }
+
+    /// What a signed anchor of this instance says. An anchor does not expire.
+    pub fn verify_anchor<T: DeserializeOwned>(&self, token: &str) -> Result<T, TokenError> {
+        let keys = self.current.load();
+        keys.verified(&keys.anchor, token)
+    }
+
     /// The public keys as a JWK set (JSON), for `/.well-known/jwks.json`.
     pub fn jwks(&self) -> Bytes {
         self.current.load().jwks.clone()
@@ -129,6 +142,19 @@ impl SigningKeys {
 }
 
 impl KeySet {
+    /// What a token says that `current`, or a retired key of the same kind, has signed. The header names the kind.
+    fn verified<T: DeserializeOwned>(&self, current: &SigningKey, token: &str) -> Result<T, TokenError> {
+        let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Foreign)?;
+        let (header, payload) = signed.split_once('.').ok_or(TokenError::Foreign)?;
+        let key = std::iter::once(current)
+            .chain(&self.retired)
+            .find(|key| key.header() == header && key.has_type_of(current))
+            .ok_or(TokenError::Foreign)?;
+        key.verify(signed, signature)?;
+        let claims = URL_SAFE_NO_PAD.decode(payload).map_err(|_| TokenError::Foreign)?;
+        serde_json::from_slice(&claims).map_err(|_| TokenError::Foreign)
+    }
+
     fn open(stored: &[StoredSigningKey], keyring: &Keyring) -> anyhow::Result<Self> {
         let signing = |purpose| {
             stored
@@ -138,7 +164,7 @@ impl KeySet {
         };
         let retired = stored
             .iter()
-            .filter(|key| key.purpose == SigningPurpose::AccessToken && key.retired_at.is_some());
+            .filter(|key| key.purpose != SigningPurpose::Assertion && key.retired_at.is_some());
         let public: Vec<&serde_json::value::RawValue> = stored
             .iter()
             .map(|key| serde_json::from_str(&key.public_jwk))
@@ -147,6 +173,7 @@ impl KeySet {
         Ok(Self {
             access_token: SigningKey::open(signing(SigningPurpose::AccessToken)?, keyring)?,
             assertion: SigningKey::open(signing(SigningPurpose::Assertion)?, keyring)?,
+            anchor: SigningKey::open(signing(SigningPurpose::AuditAnchor)?, keyring)?,
             retired: retired
                 .map(|key| SigningKey::open(key, keyring))
                 .collect::<Result<_, _>>()?,
@@ -170,10 +197,7 @@ async fn ensure(
             .iter()
             .any(|key| key.purpose == purpose && key.retired_at.is_none())
     };
-    let missing: Vec<_> = [SigningPurpose::AccessToken, SigningPurpose::Assertion]
-        .into_iter()
-        .filter(|purpose| missing(*purpose))
-        .collect();
+    let missing: Vec<_> = PURPOSES.into_iter().filter(|purpose| missing(*purpose)).collect();
     if missing.is_empty() {
         return Ok(stored);
     }

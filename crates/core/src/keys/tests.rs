@@ -65,7 +65,7 @@ fn a_token_verifies_until_it_expires() {
 fn another_library_verifies_both_kinds_against_the_published_keys() {
     let f = fixture();
     let set: JwkSet = serde_json::from_slice(&f.keys.jwks()).unwrap();
-    assert_eq!(set.keys.len(), 2);
+    assert_eq!(set.keys.len(), 3);
     let assertion = f.keys.sign_assertion(&serde_json::json!({ "sub": "usr_1" }));
     for (token, typ) in [
         (f.keys.sign_access_token(&f.claims()), ACCESS_TOKEN_TYPE),
@@ -88,6 +88,21 @@ fn an_assertion_is_no_access_token() {
     let f = fixture();
     let token = f.keys.sign_assertion(&f.claims());
     assert_eq!(f.verify(&token), Err(TokenError::Foreign));
+}
+
+#[test]
+fn an_anchor_of_the_audit_trail_is_no_access_token_and_verifies_for_ever() {
+    let f = fixture();
+    let claims = f.claims();
+    let token = f.keys.sign_anchor(&claims);
+    assert_eq!(f.verify(&token), Err(TokenError::Foreign));
+    f.clock.advance(std::time::Duration::from_hours(100_000));
+    let access = f.keys.sign_access_token(&claims);
+    assert_eq!(f.keys.verify_anchor::<AccessClaims>(&token), Ok(claims));
+    let (another, changed) = (fixture(), format!("{token}A"));
+    for refused in [&access, &another.keys.sign_anchor(&f.claims()), &changed] {
+        assert!(f.keys.verify_anchor::<AccessClaims>(refused).is_err());
+    }
 }
 
 #[test]
