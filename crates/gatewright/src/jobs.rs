@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod condition_tests;
 mod pruning;
+mod trail;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -27,6 +28,10 @@ const PROBE_EVERY: Duration = Duration::from_secs(5);
 const PROBE_DEADLINE: Duration = Duration::from_secs(5);
 /// How often expired rows are looked for.
 const PRUNE_EVERY: Duration = Duration::from_mins(1);
+/// How often counted events are added to the audit trail's chains.
+const SEAL_EVERY: Duration = Duration::from_secs(30);
+/// How often it is looked for chains of the audit trail that were not checked for a day.
+const CHECK_EVERY: Duration = Duration::from_mins(10);
 /// How often first uses of access tokens are written: another replica knows of them within two seconds.
 const SEEN_EVERY: Duration = Duration::from_secs(1);
 /// How often activity is written: what another replica saw is there within two seconds, and no more is lost if a process is
@@ -46,6 +51,8 @@ pub(crate) fn spawn(app: &Arc<Admin>, tracker: &TaskTracker) {
     tracker.spawn(until_shutdown(app(), read_mail(app())));
     tracker.spawn(until_shutdown(app(), probe(app())));
     tracker.spawn(until_shutdown(app(), prune(app())));
+    tracker.spawn(until_shutdown(app(), seal(app())));
+    tracker.spawn(until_shutdown(app(), check(app())));
     tracker.spawn(until_shutdown(app(), trace(app())));
     tracker.spawn(until_shutdown(app(), see(app())));
     tracker.spawn(until_shutdown(app(), write_activity(app())));
@@ -207,6 +214,34 @@ async fn prune(app: Arc<Admin>) {
     loop {
         ticks.tick().await;
         streak.note(&pruning::prune_once(&app, app.now()).await);
+    }
+}
+
+async fn seal(app: Arc<Admin>) {
+    let mut streak = Streak::new(&app, "adding events to the chains of the audit trail");
+    let mut ticks = every(SEAL_EVERY);
+    loop {
+        ticks.tick().await;
+        let adopted = trail::adopt_once(&app).await;
+        streak.note(&adopted);
+        if adopted.is_ok() {
+            break;
+        }
+    }
+    loop {
+        ticks.tick().await;
+        streak.note(&trail::seal_once(&app).await);
+    }
+}
+
+async fn check(app: Arc<Admin>) {
+    let mut streak = Streak::new(&app, "checking the audit trail");
+    let mut ticks = every(CHECK_EVERY);
+    // Not at the start, when others have more urgent work.
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        streak.note(&trail::check_once(&app).await);
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod remote;
 mod report;
+mod trail;
 
 use std::{io::Write, os::unix::fs::PermissionsExt as _, path::Path, process::ExitCode, sync::Arc};
 
@@ -41,6 +42,7 @@ async fn examine(report: &mut Report<impl Write>, config: Config) {
     descriptors(report, &config);
     disk(report, &config);
     if let Some(app) = local(report, config).await {
+        trail::check(report, &app).await;
         remote::public_url(report, &app).await;
         remote::user_sources(report, &app).await;
         remote::servers(report, &app).await;

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod admin;
+mod audit;
 mod config;
 mod doctor;
 mod keys;
@@ -51,6 +52,9 @@ enum Command {
     /// Create keys and accounts, and restore access.
     #[command(subcommand)]
     Admin(admin::Command),
+    /// Check the audit trail, write anchors of it, and erase personal data from it.
+    #[command(subcommand)]
+    Audit(audit::Command),
 }
 
 /// Runs the command in the command line. Exit code 1: the command failed and printed why; 2: the command line is invalid.
@@ -89,6 +93,10 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Keys(command) => {
             let (config, _log) = load_for_tool(&source)?;
             runtime()?.block_on(keys::run(&command, &config))
+        }
+        Command::Audit(command) => {
+            let (config, _log) = load_for_tool(&source)?;
+            runtime()?.block_on(audit::run(&command, config))
         }
         Command::Admin(command) => {
             let (config, _log) = load_for_tool(&source)?;
