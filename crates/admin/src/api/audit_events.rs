@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use gatewright_domain::{
     Timestamp,
-    audit::{ActorKind, AuditEvent, FieldChange, Origin},
+    audit::{ActorKind, AuditEvent, FieldChange, Origin, chain::Personal},
     id::{EventId, ProjectId},
 };
 use gatewright_store::{Page, PageRequest, audit::AuditFilter};
@@ -58,6 +58,16 @@ pub(crate) struct AuditEventResource {
     object: ObjectResource,
     /// Field by field; a secret shows only that it changed.
     changes: Vec<ChangeResource>,
+    /// What was erased of it: its `address`, `object_name` or `changes`.
+    erased: Vec<&'static str>,
+    /// Whether it is in the chain. An event whose occurrences are still counted is not, for some minutes.
+    sealed: bool,
+    /// Its number in the chain.
+    seq: Option<i64>,
+    /// The digest of the event before it in the chain.
+    previous: Option<String>,
+    /// The digest of this event.
+    digest: Option<String>,
 }
 
 /// Who acted, and from where.
@@ -113,6 +123,11 @@ fn resource(event: AuditEvent) -> AuditEventResource {
         before: change.before,
         after: change.after,
     };
+    let erased = event.erased().into_iter().map(Personal::as_str).collect();
+    let (seq, previous, digest) = match event.seal {
+        Some(seal) => (Some(seal.seq), Some(seal.previous), Some(seal.digest)),
+        None => (None, None, None),
+    };
     AuditEventResource {
         id: event.id,
         project_id: event.project_id,
@@ -132,6 +147,11 @@ fn resource(event: AuditEvent) -> AuditEventResource {
             name: event.object_name,
         },
         changes: event.changes.into_iter().map(change).collect(),
+        erased,
+        sealed: seq.is_some(),
+        seq,
+        previous,
+        digest,
     }
 }
 

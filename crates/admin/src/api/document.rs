@@ -28,9 +28,10 @@ const VERSIONED: [&str; 12] = [
     "Instance",
 ];
 
-/// What lies below these has none: events never change, and a grant only ends.
-const UNVERSIONED: [&str; 5] = [
+/// What lies below these has none: events never change, a chain of them only grows, and a grant only ends.
+const UNVERSIONED: [&str; 6] = [
     "/audit-events",
+    "/audit-chain",
     "/grants",
     "/sessions",
     "/password",

@@ -5,6 +5,7 @@ pub(crate) mod accounts;
 mod activity;
 pub(crate) mod api_keys;
 mod attempts;
+mod audit_chain;
 pub(crate) mod audit_events;
 mod authenticate;
 mod catalogue;
@@ -159,6 +160,7 @@ fn operations() -> OpenApiRouter<Arc<Admin>> {
         .routes(routes!(audit_events::list_audit_events))
         .routes(routes!(audit_events::export_audit_events))
         .routes(routes!(audit_events::get_audit_event))
+        .routes(routes!(audit_chain::get_audit_chain))
         .routes(routes!(activity::list_activity))
         .routes(routes!(activity::get_activity))
         .routes(routes!(sign_in_attempts::list_sign_in_attempts))
@@ -177,6 +179,7 @@ fn operations() -> OpenApiRouter<Arc<Admin>> {
         .routes(routes!(audit_events::list_instance_audit_events))
         .routes(routes!(audit_events::export_instance_audit_events))
         .routes(routes!(audit_events::get_instance_audit_event))
+        .routes(routes!(audit_chain::get_instance_audit_chain))
 }
 
 /// The operations about accounts and members.

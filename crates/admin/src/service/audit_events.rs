@@ -57,7 +57,7 @@ pub(crate) async fn find(
 
 /// The latest event of the chain of a project (`None`: of the instance), and what its latest check found. Nothing before the
 /// first event.
-pub(crate) async fn chain(
+pub async fn chain(
     app: &Admin,
     authority: &Authority,
     project: Option<ProjectId>,

@@ -31,7 +31,7 @@ const FILTERS: &[&str] = &[
 ];
 
 /// Kinds of things events are about, with what they are called.
-pub(super) const KINDS: [(&str, &str); 10] = [
+pub(super) const KINDS: [(&str, &str); 11] = [
     ("gateway", "Gateways"),
     ("user_source", "User Sources"),
     ("server", "Servers"),
@@ -42,6 +42,7 @@ pub(super) const KINDS: [(&str, &str); 10] = [
     ("invitation", "Invitations"),
     ("api_key", "API keys"),
     ("project", "The project"),
+    ("audit_trail", "This log"),
 ];
 
 /// What stands in the address.

@@ -12,7 +12,7 @@ use gatewright_domain::{
 use gatewright_store::Page;
 use url::form_urlencoded::byte_serialize;
 
-use super::{filter, words};
+use super::{chain::Chain, filter, words};
 use crate::{
     Admin,
     error::PageError,
@@ -53,6 +53,7 @@ struct EventRow {
 struct AuditPage {
     frame: Frame,
     project: ProjectLink,
+    chain: Chain,
     filters: Filters,
     kinds: &'static [(&'static str, &'static str)],
     origins: Vec<(&'static str, &'static str)>,
@@ -90,6 +91,7 @@ pub(super) async fn show(
     Ok(page::show(&AuditPage {
         frame: place.frame(Section::Audit),
         project: place.project.clone(),
+        chain: Chain::read(&app, authority, Some(project)).await?,
         kinds: &filter::KINDS,
         origins: Origin::choices(),
         actors: filter::actors(&app, &place, filters.text("actor")).await?,
@@ -112,16 +114,17 @@ fn row(event: AuditEvent, path: &str, names: &HashMap<String, String>, now: Time
     let kind = &event.actor.kind;
     let called = words::actor_id(kind).map(|id| names.get(&id).cloned().unwrap_or(id));
     let object_id: String = byte_serialize(event.object_id.as_bytes()).collect();
+    let (object, address) = (words::object(&event), words::address(&event));
     EventRow {
         at: Moment::new(event.last_at, now),
         what: words::in_words(&event.action),
-        object: event.object_name,
+        object,
         of_object: format!("{path}?object_id={object_id}"),
         occurrences: event.occurrences,
         changes: event.changes.into_iter().map(change_row).collect(),
         who: called.unwrap_or_else(|| words::actor(kind).to_owned()),
         origin: event.actor.origin.label(),
-        address: event.actor.address,
+        address,
         action: event.action,
     }
 }

@@ -1,5 +1,6 @@
 //! `/projects/{project}/audit`: who changed what.
 
+pub(super) mod chain;
 mod export;
 mod filter;
 mod list;

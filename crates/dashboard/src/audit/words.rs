@@ -1,6 +1,6 @@
 //! Events in words.
 
-use gatewright_domain::audit::ActorKind;
+use gatewright_domain::audit::{ActorKind, AuditEvent, chain::Personal};
 use serde_json::Value;
 
 /// `user_source.updated` as "User Source updated".
@@ -13,6 +13,25 @@ pub(crate) fn in_words(action: &str) -> String {
     letters
         .next()
         .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// What pages show in the place of an erased value.
+const ERASED: &str = "(erased)";
+
+/// The name of an event's object.
+pub(crate) fn object(event: &AuditEvent) -> String {
+    if event.erased().contains(&Personal::ObjectName) {
+        return ERASED.to_owned();
+    }
+    event.object_name.clone()
+}
+
+/// The network address of who acted.
+pub(crate) fn address(event: &AuditEvent) -> Option<String> {
+    if event.erased().contains(&Personal::Address) {
+        return Some(ERASED.to_owned());
+    }
+    event.actor.address.clone()
 }
 
 /// A value as people read it: texts without quotation marks, everything else as JSON. What is longer than `max` characters is

@@ -13,7 +13,7 @@ use gatewright_store::{PageRequest, audit::AuditFilter};
 use super::{Administrator, ON_A_PAGE};
 use crate::{
     Admin,
-    audit::words,
+    audit::{chain::Chain, words},
     error::PageError,
     form::Asked,
     moment::Moment,
@@ -43,6 +43,7 @@ struct EventRow {
 #[template(path = "dashboard/instance/audit.html")]
 struct AuditPage {
     frame: Frame,
+    chain: Chain,
     events: Vec<EventRow>,
     first: Option<String>,
     next: Option<String>,
@@ -64,6 +65,7 @@ pub(super) async fn show(
     let now = app.now();
     Ok(page::show(&AuditPage {
         frame: visit.frame(Section::InstanceAudit),
+        chain: Chain::read(&app, &visit.authority, None).await?,
         events: read
             .items
             .into_iter()
@@ -90,16 +92,17 @@ async fn names(app: &Admin, visit: &Visit) -> Result<HashMap<String, String>, Pa
 
 fn row(event: AuditEvent, names: &HashMap<String, String>, now: Timestamp) -> EventRow {
     let called = |id: String| names.get(&id).cloned().unwrap_or(id);
+    let (object, address) = (words::object(&event), words::address(&event));
     EventRow {
         at: Moment::new(event.last_at, now),
         what: words::in_words(&event.action),
-        object: event.object_name,
+        object,
         occurrences: event.occurrences,
         changes: event.changes.iter().map(change).collect(),
         who: words::actor_id(&event.actor.kind)
             .map_or_else(|| words::actor(&event.actor.kind).to_owned(), called),
         origin: event.actor.origin.label(),
-        address: event.actor.address,
+        address,
     }
 }
 

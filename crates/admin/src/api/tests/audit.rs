@@ -231,3 +231,52 @@ async fn an_export_breaks_off_when_its_key_is_revoked_or_ends() {
     bench.clock.advance(Duration::from_mins(1));
     assert!(body.frame().await.unwrap().is_err());
 }
+
+#[tokio::test]
+async fn events_have_their_place_in_the_chain_and_its_state_can_be_read() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let source = acme.source(&bench, "Okta").await;
+    let gateway = acme.gateway_of(&bench, &source, "Agents", "active").await;
+    let chain = bench
+        .get(&acme.viewer, &acme.path("audit-chain"))
+        .await
+        .expect(200)
+        .body;
+    assert_eq!(chain["check"], Value::Null);
+    let listed = bench
+        .get(&acme.viewer, &acme.path("audit-events"))
+        .await
+        .expect(200)
+        .body;
+    let listed = listed["items"].as_array().unwrap();
+    assert_eq!(listed[0]["digest"], chain["digest"]);
+    assert_eq!(listed[0]["seq"], chain["seq"]);
+    assert_eq!(listed[0]["previous"], listed[1]["digest"]);
+    assert_eq!(
+        (&listed[0]["sealed"], &listed[0]["erased"]),
+        (&json!(true), &json!([]))
+    );
+
+    // What is still counted is not in the chain.
+    let path = acme.path(&format!("user-sources/{source}"));
+    let inactive = json!({"status": "inactive"});
+    bench.patch(&acme.admin, &path, inactive).await.expect(409);
+    let refused = events(&bench, &acme, "user_source.deactivation_refused").await;
+    assert_eq!(
+        (&refused[0]["sealed"], &refused[0]["digest"]),
+        (&json!(false), &Value::Null)
+    );
+    let same = bench
+        .get(&acme.viewer, &acme.path("audit-chain"))
+        .await
+        .expect(200)
+        .body;
+    assert_eq!(same["digest"], chain["digest"]);
+    assert!(!gateway.is_empty());
+
+    // The instance has its own, which projects do not see.
+    bench.get(&acme.owner, "/audit-chain").await.expect(403);
+    let instance = bench.get(&bench.instance, "/audit-chain").await.expect(200).body;
+    assert_ne!(instance["digest"], chain["digest"]);
+}
