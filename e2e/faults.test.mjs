@@ -96,6 +96,8 @@ for (const store of STORES) {
           `SELECT count(*) AS n FROM audit_events WHERE object_type = 'api_key' AND action LIKE '%create%' AND project_id = '${gateway.project.split("/").pop()}'`,
         );
         assert.equal(Number(n), keys.length, "as many were written as the audit trail shows");
+        const { program, config } = gateway;
+        assert.match(await run(program, ["audit", "verify", ...config]), /^No event was changed/m);
       }
     });
 

@@ -1,5 +1,7 @@
 // What must always hold in the database, checked without the process.
 
+import { run } from "../e2e/lib/process.mjs";
+
 /** Counts that must be zero. */
 const NEVER = {
   "grants without a refresh token":
@@ -24,6 +26,7 @@ const INTACT = {
 
 /** Fails when one of them does not hold. */
 export async function invariants(gateway, store) {
+  await run(gateway.program, ["audit", "verify", ...gateway.config]);
   for (const [what, sql] of Object.entries(NEVER)) {
     const [{ n }] = await gateway.rows(sql);
     if (Number(n) !== 0) throw new Error(`${n} ${what}`);
