@@ -162,6 +162,7 @@ impl Made {
         let refused = self.pick(200) == 0;
         let failed = self.pick(50) == 0;
         let server = self.pick(self.servers.len());
+        let item = server * 10 + self.pick(10);
         Activity {
             at: Timestamp::from_millis(1_790_000_000_000 + self.count.cast_signed() * 100),
             project_id: self.project,
@@ -169,7 +170,7 @@ impl Made {
             caller: Some(Arc::clone(&self.callers[person])),
             server_id: (!refused).then(|| self.servers[server]),
             kind: RequestKind::Call,
-            item: Some(Arc::clone(&self.items[server * 10 + self.pick(10)])),
+            item: Some(Arc::clone(&self.items[item])),
             outcome: match (refused, failed) {
                 (true, _) => Outcome::Refused,
                 (_, true) => Outcome::ToolError,
