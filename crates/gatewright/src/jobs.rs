@@ -286,7 +286,8 @@ async fn prune_activity(app: Arc<Admin>) {
     ticks.tick().await;
     loop {
         ticks.tick().await;
-        let round = retention.round(&app.core().store, &app.config.activity, &*app.clock);
+        let core = app.core();
+        let round = retention.round(&core.store, &core.config.activity, &*core.clock);
         streak.note(&round.await);
     }
 }
