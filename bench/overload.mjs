@@ -1,8 +1,8 @@
 // What happens at several times the capacity: how long admitted sign-in and refresh requests take, how quickly the others are
 // refused and whether they get a `Retry-After`, and how calls with known tokens are affected.
 
-import { spawn } from "node:child_process";
-import { setPriority } from "node:os";
+import { execFileSync, spawn } from "node:child_process";
+import { availableParallelism, setPriority } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
@@ -13,6 +13,7 @@ import { startSignInWorld } from "../e2e/lib/instant.mjs";
 import { freePort, start } from "../e2e/lib/process.mjs";
 import { hangUp, send } from "../e2e/lib/raw.mjs";
 import { pause } from "../e2e/lib/time.mjs";
+import { countThreads } from "./threads.mjs";
 import { perSecond } from "./wrk.mjs";
 
 const { values: options } = parseArgs({
@@ -22,6 +23,9 @@ const { values: options } = parseArgs({
     stores: { type: "string", default: STORES.join(",") },
     grants: { type: "string", default: "400" },
     niceness: { type: "string", default: "10" },
+    calls: { type: "string", default: "100" },
+    apart: { type: "boolean", default: false },
+    threads: { type: "boolean", default: false },
   },
 });
 const SECONDS = Number(options.seconds);
@@ -32,7 +36,11 @@ const NICENESS = Number(options.niceness);
 /** Workers that refresh, each after its last response, while capacity is measured. */
 const WORKERS = 32;
 /** Tool calls per second, the whole time. */
-const CALLS = 50;
+const CALLS = Number(options.calls);
+/** The last processor is for the gateway alone, the others for everything else: as if that ran on other machines. Needs Linux. */
+const APART = options.apart;
+const LAST = availableParallelism() - 1;
+const OF_GATEWAY = APART ? ["taskset", "--cpu-list", String(LAST)] : [];
 /** The shares of the other requests: the rest are refreshes. A sign-in is five requests, four of which come here. */
 const [PAGES, SIGN_INS] = [0.1, 0.02];
 /** The maximum number of concurrent requests: above it, the driver would be measured instead of the gateway. */
@@ -154,7 +162,7 @@ async function offer({ url, client, held }, rate) {
 }
 
 async function measure(store, upstream) {
-  const bench = await startSignInWorld({ store, logLevel: "warn", logsToFile: true, serverUrl: upstream });
+  const bench = await startSignInWorld({ store, logLevel: "warn", logsToFile: true, serverUrl: upstream, wrapper: OF_GATEWAY });
   running.push(bench);
   const held = await signIns(bench, GRANTS);
   const calls = toolCalls(bench.url, upstream, held[0].access_token);
@@ -170,6 +178,7 @@ async function measure(store, upstream) {
     await pause(1_000);
     await calls.measured();
     for (const pid of [process.pid, bench.provider.child.pid]) setPriority(pid, NICENESS);
+    const printThreads = options.threads ? await countThreads({ gateway: bench.gateway.pid(), driver: process.pid }) : () => {};
     const { kinds, sent, notSent } = await offer({ ...bench, held }, capacity * TIMES);
     const loaded = await calls.measured();
     const factor = (sent / capacity).toFixed(1);
@@ -186,17 +195,21 @@ async function measure(store, upstream) {
       const [before, under] = [quiet[way], loaded[way]];
       const ratio = (under.p99 / before.p99).toFixed(1);
       console.log(`\n${name}: p99 ${shown(before.p99)} ms without load, ${shown(under.p99)} ms under it (${ratio} times); failed ${before.failed + under.failed}`);
+      console.log(`of ${before.calls} and ${under.calls} calls; median ${shown(before.p50)} and ${shown(under.p50)} ms`);
     }
+    await printThreads();
   } finally {
     await calls.stop();
   }
 }
 
 try {
+  if (APART) execFileSync("taskset", ["--cpu-list", "--pid", LAST ? `0-${LAST - 1}` : "0", String(process.pid)]);
   const port = await freePort();
   const upstream = `http://127.0.0.1:${port}/mcp`;
   running.push(await start(join(BINARIES, "bench-upstream"), [String(port)], { readyUrl: upstream }));
-  console.log(`${SECONDS} s at ${TIMES} times the capacity; driver, provider and server run on the same processors.`);
+  const where = APART ? "the gateway has a processor of its own" : "driver, provider and server run on the same processors";
+  console.log(`${SECONDS} s at ${TIMES} times the capacity; ${where}.`);
   for (const store of options.stores.split(",")) await measure(store, upstream);
 } finally {
   hangUp();

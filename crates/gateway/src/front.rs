@@ -199,6 +199,11 @@ impl Front {
     }
 }
 
+/// Whether a request for this path is one for a gateway.
+pub fn is_for_gateway(path: &str) -> bool {
+    gateway_slug(path).is_some()
+}
+
 /// The one segment of a gateway's own path, with or without a slash behind it: people type it, and clients keep it. A slug
 /// needs no percent-encoding, so encoded ones lead nowhere.
 fn gateway_slug(path: &str) -> Option<&str> {

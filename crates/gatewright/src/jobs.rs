@@ -8,7 +8,10 @@ mod trail;
 use std::{future::Future, sync::Arc, time::Duration};
 
 use gatewright_store::{StoreError, Urgency};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::{
+    runtime::Handle,
+    time::{MissedTickBehavior, interval, timeout},
+};
 use tokio_util::task::TaskTracker;
 
 use gatewright_admin::Admin;
@@ -42,22 +45,23 @@ const FLUSH_EVERY: Duration = Duration::from_secs(10);
 /// How often the sign-in trace is written: what another replica saw is there within two seconds.
 const TRACE_EVERY: Duration = Duration::from_secs(2);
 
-/// Starts all jobs; they end when the app shuts down.
-pub(crate) fn spawn(app: &Arc<Admin>, tracker: &TaskTracker) {
+/// Starts all jobs; they end when the app shuts down. Those that calls depend on run on the threads of calls. The others, which
+/// prepare thousands of rows at a time when there is much to write, run `aside`.
+pub(crate) fn spawn(app: &Arc<Admin>, tracker: &TaskTracker, aside: &Handle) {
     let app = || Arc::clone(app);
     tracker.spawn(until_shutdown(app(), poll(app())));
     tracker.spawn(until_shutdown(app(), listen(app())));
     tracker.spawn(until_shutdown(app(), hear(app())));
     tracker.spawn(until_shutdown(app(), read_mail(app())));
     tracker.spawn(until_shutdown(app(), probe(app())));
-    tracker.spawn(until_shutdown(app(), prune(app())));
-    tracker.spawn(until_shutdown(app(), seal(app())));
-    tracker.spawn(until_shutdown(app(), check(app())));
-    tracker.spawn(until_shutdown(app(), trace(app())));
-    tracker.spawn(until_shutdown(app(), see(app())));
-    tracker.spawn(until_shutdown(app(), write_activity(app())));
-    tracker.spawn(until_shutdown(app(), prune_activity(app())));
-    tracker.spawn(until_shutdown(app(), flush(app())));
+    tracker.spawn_on(until_shutdown(app(), prune(app())), aside);
+    tracker.spawn_on(until_shutdown(app(), seal(app())), aside);
+    tracker.spawn_on(until_shutdown(app(), check(app())), aside);
+    tracker.spawn_on(until_shutdown(app(), trace(app())), aside);
+    tracker.spawn_on(until_shutdown(app(), see(app())), aside);
+    tracker.spawn_on(until_shutdown(app(), write_activity(app())), aside);
+    tracker.spawn_on(until_shutdown(app(), prune_activity(app())), aside);
+    tracker.spawn_on(until_shutdown(app(), flush(app())), aside);
 }
 
 /// Writes what was noted since the last round, and what requests noted while the process was stopping. Called once the last

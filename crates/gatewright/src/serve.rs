@@ -2,6 +2,7 @@
 
 mod activity;
 mod closing;
+mod placing;
 pub(crate) mod presence;
 mod signals;
 mod unread;
@@ -26,20 +27,23 @@ use hyper_util::{
 use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
+    runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::Instant,
+    task::JoinError,
+    time::{Instant, timeout},
 };
 use tokio_util::task::TaskTracker;
 
 use gatewright_admin::Admin;
 
-use crate::front::{AsideThreads, Front};
+use crate::front::{AsideThreads, Front, is_for_gateway};
 
 pub(crate) use signals::{hangups, watch_signals};
 
 use gatewright_core::{descriptors::Fit, keepalive};
 
 use activity::{Activity, BusyBody, FIRST_REQUEST_DEADLINE, Verdict, Watched};
+use placing::{Threads, begins_aside};
 use unread::ReadToEnd;
 
 /// The largest head of a request, and what is buffered for writing before a stream has to wait.
@@ -78,11 +82,12 @@ pub(crate) async fn run_with(
 
 async fn run_behind(front: Front, app: Arc<Admin>, listener: TcpListener) -> anyhow::Result<()> {
     let jobs = TaskTracker::new();
-    crate::jobs::spawn(&app, &jobs);
     let connections = TaskTracker::new();
     let grace = Duration::from_secs(app.config.server.shutdown_grace_seconds.into());
-    let threads = AsideThreads::start().context("the process could not start its threads")?;
-    let front = Arc::new(front.with_threads(&threads));
+    let aside = AsideThreads::start().context("the process could not start its threads")?;
+    let threads = Threads::here_and(&aside, &front).context("the process could not use its threads")?;
+    crate::jobs::spawn(&app, &jobs, &threads.aside);
+    let front = Arc::new(front.with_threads(&aside));
     let builder = Arc::new(builder());
     let slots = Arc::new(Semaphore::new(
         usize::try_from(Fit::here(&app.config).connections)
@@ -95,8 +100,10 @@ async fn run_behind(front: Front, app: Arc<Admin>, listener: TcpListener) -> any
             front: Arc::clone(&front),
             builder: Arc::clone(&builder),
             peer,
+            threads: Some(threads.clone()),
+            calls: None,
         };
-        connections.spawn(connection.serve(stream, slot));
+        connections.spawn(connection.begin(stream, slot, connections.clone()));
     };
     let accepting = accept(&app, &listener, &slots, &begin);
     app.shutdown.run_until_cancelled(accepting).await;
@@ -188,14 +195,51 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
+#[derive(Clone)]
 struct Connection {
     app: Arc<Admin>,
     front: Arc<Front>,
     builder: Arc<auto::Builder<TokioExecutor>>,
     peer: IpAddr,
+    /// Among which threads its place is chosen, where there is a choice.
+    threads: Option<Threads>,
+    /// The threads of calls, where it is served by others.
+    calls: Option<Handle>,
 }
 
 impl Connection {
+    /// Serves it on the threads that its first request is for.
+    async fn begin(self, stream: TcpStream, slot: OwnedSemaphorePermit, connections: TaskTracker) {
+        let (open, activity) = (Open::new(&self.app), Activity::new());
+        let threads = self.threads.clone().filter(|_| !self.is_of_proxy());
+        let Some(threads) = threads else {
+            return self.serve(stream, activity, open, slot).await;
+        };
+        let looking = timeout(FIRST_REQUEST_DEADLINE, begins_aside(&stream));
+        match self.app.shutdown.run_until_cancelled(looking).await {
+            Some(Ok(Some(true))) => {
+                // A connection belongs to the runtime that waits for its bytes.
+                let Ok(stream) = stream.into_std() else { return };
+                let connection = threads.aside(self);
+                let serving = async move {
+                    if let Ok(stream) = TcpStream::from_std(stream) {
+                        connection.serve(stream, activity, open, slot).await;
+                    }
+                };
+                connections.spawn_on(serving, &threads.aside);
+            }
+            // When the process stops, it has a little more time for its first request.
+            Some(Ok(Some(false))) | None => self.serve(stream, activity, open, slot).await,
+            // It does nothing, or no one is there.
+            Some(Ok(None) | Err(_)) => {}
+        }
+    }
+
+    fn is_of_proxy(&self) -> bool {
+        let proxies = &self.app.config.server.trusted_proxies;
+        proxies.iter().any(|network| network.contains(&self.peer))
+    }
+
     /// When to look again at a connection of HTTP/1.1 that leaves; `None` when it may close. A stream that ends because the
     /// process stops was begun without the word that its connection closes, so a proxy may send its next request on it.
     fn goodbye(&self, activity: &Activity, idle_until: &mut Option<Instant>) -> Option<Instant> {
@@ -213,9 +257,13 @@ impl Connection {
         (now < until).then_some(until)
     }
 
-    async fn serve(self, stream: TcpStream, _slot: OwnedSemaphorePermit) {
-        let _open = Open::new(&self.app);
-        let activity = Activity::new();
+    async fn serve(
+        self,
+        stream: TcpStream,
+        activity: Arc<Activity>,
+        _open: Open,
+        _slot: OwnedSemaphorePermit,
+    ) {
         let is_http2 = AtomicBool::new(false);
         // Tokens of its own: every request, and every wake of a connection, looks at one, and looking takes a lock inside.
         let leaving = Arc::new(self.app.stopping.child_token());
@@ -224,17 +272,22 @@ impl Connection {
             let busy = activity.begin();
             let http2 = request.version() == http::Version::HTTP_2;
             is_http2.store(http2, Ordering::Relaxed);
-            let (front, leaving) = (Arc::clone(&self.front), Arc::clone(&leaving));
-            let peer = self.peer;
+            let leaving = Arc::clone(&leaving);
+            let calls = self.calls.clone();
+            let calls = calls.filter(|_| is_for_gateway(request.uri().path()));
+            let is_misplaced = calls.is_some();
+            let (front, request) = (Arc::clone(&self.front), request.map(ReadToEnd::new));
+            let answering = placing::answer(front, self.peer, calls, request);
             async move {
-                let mut response = front.receive(peer, request.map(ReadToEnd::new)).await;
-                if !http2 && leaving.is_cancelled() {
+                let mut response = answering.await?;
+                // The next call on a connection that is not for calls comes on another one.
+                if !http2 && (is_misplaced || leaving.is_cancelled()) {
                     // Said before it closes, the end of a connection costs its client nothing; one that closes
                     // without a word may do so while the next request is on its way.
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(header::CONNECTION, close);
                 }
-                Ok::<_, std::convert::Infallible>(response.map(|inner| BusyBody { inner, busy }))
+                Ok::<_, JoinError>(response.map(|inner| BusyBody { inner, busy }))
             }
         });
         let stream = Watched {
@@ -284,16 +337,16 @@ impl Connection {
 }
 
 /// Counts an open connection for as long as it lives.
-struct Open<'a>(&'a Admin);
+struct Open(Arc<Admin>);
 
-impl<'a> Open<'a> {
-    fn new(app: &'a Admin) -> Self {
+impl Open {
+    fn new(app: &Arc<Admin>) -> Self {
         app.telemetry.connections.inc();
-        Self(app)
+        Self(Arc::clone(app))
     }
 }
 
-impl Drop for Open<'_> {
+impl Drop for Open {
     fn drop(&mut self) {
         self.0.telemetry.connections.dec();
     }

@@ -19,7 +19,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 
-use super::{FetchError, Policy, address::AddressRules, held::Held, resolver::Resolve};
+use super::{FetchError, Policy, address::AddressRules, held::Held, home::Home, resolver::Resolve};
 
 /// How long a connection may take to come about, all addresses together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -36,6 +36,8 @@ pub(crate) struct VettedConnector {
     resolver: Arc<dyn Resolve>,
     /// Places for open connections, where they are bounded.
     places: Option<Arc<Semaphore>>,
+    /// Where connections live.
+    home: Home,
 }
 
 impl VettedConnector {
@@ -45,7 +47,13 @@ impl VettedConnector {
             rules,
             resolver,
             places: None,
+            home: Home::default(),
         }
+    }
+
+    /// The same with a home for its connections.
+    pub(super) fn living(self, home: Home) -> Self {
+        Self { home, ..self }
     }
 
     /// The same with a bound on the connections that are open at once.
@@ -171,6 +179,14 @@ impl tower::Service<Uri> for VettedConnector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        Box::pin(self.clone().connect(uri))
+        let host = uri.host().unwrap_or("the host").to_owned();
+        let (home, connecting) = (self.home.clone(), self.clone().connect(uri));
+        Box::pin(async move {
+            let stops = || FetchError::Connect {
+                host,
+                reason: "this instance is stopping".to_owned(),
+            };
+            home.run(connecting).await.unwrap_or_else(|| Err(stops()))
+        })
     }
 }

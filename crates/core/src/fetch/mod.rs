@@ -8,6 +8,7 @@ mod connector;
 mod error;
 mod gate;
 mod held;
+mod home;
 mod resolver;
 mod servers;
 mod shares;
@@ -22,10 +23,7 @@ use http_body::Body as _;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
-use hyper_util::{
-    client::legacy::Client,
-    rt::{TokioExecutor, TokioTimer},
-};
+use hyper_util::{client::legacy::Client, rt::TokioTimer};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::Instant,
@@ -41,6 +39,7 @@ use crate::{
 use address::AddressRules;
 use connector::VettedConnector;
 use gate::Gate;
+use home::Home;
 use resolver::{Resolve, SystemResolver};
 use servers::Servers;
 use shares::{Payer, Shares};
@@ -85,7 +84,7 @@ struct Place<'a> {
 
 type HttpClient = Client<HttpsConnector<VettedConnector>, Full<Bytes>>;
 
-fn client(tls: rustls::ClientConfig, policy: Policy, connector: VettedConnector) -> HttpClient {
+fn client(tls: rustls::ClientConfig, policy: Policy, connector: VettedConnector, home: Home) -> HttpClient {
     // HTTP/1.1 only: every server has it, and its streams end without touching one another.
     let schemes = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls);
     let (connector, idle_per_host) = match policy {
@@ -100,7 +99,7 @@ fn client(tls: rustls::ClientConfig, policy: Policy, connector: VettedConnector)
         clippy::disallowed_methods,
         reason = "this is the one outbound client, on a vetting connector"
     )]
-    let mut builder = Client::builder(TokioExecutor::new());
+    let mut builder = Client::builder(home);
     builder
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
@@ -111,11 +110,17 @@ fn client(tls: rustls::ClientConfig, policy: Policy, connector: VettedConnector)
 }
 
 /// A client for what operators configured, with a bound on the connections that are open at once.
-fn bounded_client(tls: &rustls::ClientConfig, connector: VettedConnector, bound: usize) -> Servers {
+fn bounded_client(
+    tls: &rustls::ClientConfig,
+    connector: VettedConnector,
+    bound: usize,
+    home: &Home,
+) -> Servers {
     let bound = bound.clamp(1, Semaphore::MAX_PERMITS);
     let places = Arc::new(Semaphore::new(bound));
-    let (tls, connector) = (tls.clone(), connector.within(Arc::clone(&places)));
-    let make = move || client(tls.clone(), Policy::Operator, connector.clone());
+    let connector = connector.within(Arc::clone(&places)).living(home.clone());
+    let (tls, home) = (tls.clone(), home.clone());
+    let make = move || client(tls.clone(), Policy::Operator, connector.clone(), home.clone());
     Servers::new(bound, places, make)
 }
 
@@ -175,10 +180,10 @@ impl Fetch {
         let strangers = usize::try_from(STRANGERS).unwrap_or(Semaphore::MAX_PERMITS);
         let of_strangers = connector(Policy::Stranger).within(Arc::new(Semaphore::new(strangers)));
         Ok(Self(Arc::new(Inner {
-            operator: bounded_client(&tls, connector(Policy::Operator), providers),
+            operator: bounded_client(&tls, connector(Policy::Operator), providers, &Home::default()),
             shares: Shares::of(providers),
-            servers: bounded_client(&tls, connector(Policy::Operator), servers),
-            stranger: Arc::new(client(tls, Policy::Stranger, of_strangers)),
+            servers: bounded_client(&tls, connector(Policy::Operator), servers, &Home::here()),
+            stranger: Arc::new(client(tls, Policy::Stranger, of_strangers, Home::default())),
             gate: Gate::default(),
             known: Gate::with(KNOWN_PER_MINUTE),
             listed: Gate::default(),

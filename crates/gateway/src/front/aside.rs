@@ -26,7 +26,8 @@ impl AsideThreads {
         Ok(Self(Some(runtime)))
     }
 
-    pub(super) fn handle(&self) -> Option<Handle> {
+    /// The way to them, until they stop.
+    pub fn handle(&self) -> Option<Handle> {
         self.0.as_ref().map(|runtime| runtime.handle().clone())
     }
 }

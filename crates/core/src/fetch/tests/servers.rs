@@ -101,3 +101,25 @@ async fn providers_of_one_project_that_hang_leave_places_to_those_of_others() {
     assert!(other.is_ok(), "{other:?}");
     assert!(slow.connections() <= 2);
 }
+
+#[tokio::test]
+async fn a_connection_outlives_the_threads_that_opened_it() {
+    let (fetch, peer) = (bounded(2), Peer::on("127.0.0.1", Answer::Text(WHOLE)).await);
+    let peer = Arc::new(peer);
+    let elsewhere = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let opening = {
+        let (fetch, peer) = (fetch.clone(), Arc::clone(&peer));
+        async move {
+            let answer = stream(&fetch, &peer, LIMITS.deadline).await.unwrap();
+            answer.into_body().collect().await.unwrap();
+        }
+    };
+    elsewhere.spawn(opening).await.unwrap();
+    elsewhere.shutdown_background();
+    stream(&fetch, &peer, LIMITS.deadline).await.unwrap();
+    assert_eq!(peer.connections(), 1);
+}

@@ -25,9 +25,11 @@ async fn paused_connection_to(test: &TestAdmin, front: Front) -> TcpStream {
         front: Arc::new(front),
         builder: Arc::new(builder),
         peer: peer.ip(),
+        threads: None,
+        calls: None,
     };
     let slot = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
-    tokio::spawn(connection.serve(stream, slot));
+    tokio::spawn(connection.begin(stream, slot, TaskTracker::new()));
     client
 }
 
