@@ -112,6 +112,10 @@ ids! {
     AttemptId = "att_";
     /// A request of a gateway, as recorded.
     ActivityId = "act_";
+    /// An incident.
+    IncidentId = "inc_";
+    /// A message about incidents.
+    NotificationId = "msg_";
 }
 
 impl ActivityId {

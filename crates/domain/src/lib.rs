@@ -17,6 +17,7 @@ pub mod grant;
 pub mod header_template;
 pub mod header_text;
 pub mod id;
+pub mod incident;
 pub mod invalid;
 pub mod invitation;
 pub mod loopback;

@@ -6,7 +6,11 @@ use gatewright_domain::{
     sign_in_attempt::Progress,
 };
 
-use crate::{StoreError, Tx, row::Row, value::values};
+use crate::{
+    StoreError, Tx,
+    row::{Row, to_word},
+    value::values,
+};
 
 /// The number of sign-ins read: enough to see a problem, and few enough for every view of the page.
 const LATELY: u32 = 200;
@@ -24,6 +28,40 @@ pub async fn keys_ending(
     let rows = tx.fetch_all(sql, values![project, now, until, limit]).await?;
     let key = |row: &Row| Ok((row.id("id")?, row.text("name")?, row.time("expires_at")?));
     rows.iter().map(key).collect()
+}
+
+/// The same of all projects, and of the instance (`None`).
+pub async fn keys_ending_anywhere(
+    tx: &mut Tx,
+    now: Timestamp,
+    until: Timestamp,
+    limit: u32,
+) -> Result<Vec<(Option<ProjectId>, ApiKeyId, String, Timestamp)>, StoreError> {
+    let sql = "SELECT id, project_id, name, expires_at FROM api_keys WHERE revoked_at IS NULL \
+               AND successor_id IS NULL AND expires_at > $1 AND expires_at < $2 ORDER BY expires_at LIMIT $3";
+    let rows = tx.fetch_all(sql, values![now, until, limit]).await?;
+    let key = |row: &Row| {
+        let project = match row.text("project_id")?.as_str() {
+            "" => None,
+            _ => Some(row.id("project_id")?),
+        };
+        Ok((project, row.id("id")?, row.text("name")?, row.time("expires_at")?))
+    };
+    rows.iter().map(key).collect()
+}
+
+/// Projects in which sign-ins have failed since `since`, at most `limit`.
+pub async fn projects_with_failures(
+    tx: &mut Tx,
+    since: Timestamp,
+    limit: u32,
+) -> Result<Vec<ProjectId>, StoreError> {
+    let sql =
+        "SELECT DISTINCT project_id FROM sign_in_attempts WHERE updated_at >= $1 AND progress = $2 LIMIT $3";
+    let rows = tx
+        .fetch_all(sql, values![since, to_word(&Progress::Failed), limit])
+        .await?;
+    rows.iter().map(|row| row.id("project_id")).collect()
 }
 
 /// Active gateways that have no server to get tools from, oldest first, at most `limit`: they list none, and the project has

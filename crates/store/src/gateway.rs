@@ -10,6 +10,7 @@ use gatewright_domain::{
 use crate::{
     Page, PageRequest, StoreError, Tx,
     gateway_list::GatewayFilter,
+    incident,
     row::{Row, to_json, to_word},
     sign_in_attempt,
     tx::Lock,
@@ -241,6 +242,7 @@ pub async fn delete(tx: &mut Tx, project: ProjectId, id: GatewayId) -> Result<bo
         return Ok(false);
     }
     sign_in_attempt::forget_of_gateway(tx, project, id).await?;
+    incident::forget(tx, id.to_string()).await?;
     tx.note_change();
     Ok(true)
 }

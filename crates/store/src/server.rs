@@ -8,7 +8,7 @@ use gatewright_domain::{
 };
 
 use crate::{
-    Page, PageRequest, StoreError, Tx,
+    Page, PageRequest, StoreError, Tx, incident,
     row::{Row, to_json, to_word},
     tx::Lock,
     value::{Value, values},
@@ -220,6 +220,7 @@ pub async fn delete(tx: &mut Tx, project: ProjectId, id: ServerId) -> Result<Ser
             .collect::<Result<_, _>>()
             .map(ServerDelete::InUse);
     }
+    incident::forget(tx, id.to_string()).await?;
     let sql = "DELETE FROM servers WHERE project_id = $1 AND id = $2";
     tx.execute(sql, values![project, id]).await?;
     tx.note_change();

@@ -10,7 +10,7 @@ use gatewright_domain::{
 };
 
 use crate::{
-    Page, PageRequest, StoreError, Tx,
+    Page, PageRequest, StoreError, Tx, incident,
     row::{Row, to_json, to_word},
     sign_in_attempt,
     tx::Lock,
@@ -145,6 +145,18 @@ pub async fn list_in_need(
     rows.iter().map(read).collect()
 }
 
+/// Active sources of all projects whose provider refuses the client secret, oldest first, at most `limit`: project, ID and name.
+pub async fn list_refused(
+    tx: &mut Tx,
+    limit: u32,
+) -> Result<Vec<(ProjectId, UserSourceId, String)>, StoreError> {
+    let sql = "SELECT project_id, id, name FROM user_sources \
+               WHERE status = 'active' AND secret_refused_at IS NOT NULL ORDER BY id LIMIT $1";
+    let rows = tx.fetch_all(sql, values![limit]).await?;
+    let source = |row: &Row| Ok((row.id("project_id")?, row.id("id")?, row.text("name")?));
+    rows.iter().map(source).collect()
+}
+
 /// The sources of all projects, for the directory.
 pub(crate) async fn list_all(tx: &mut Tx) -> Result<Vec<UserSource>, StoreError> {
     let rows = tx.fetch_all(select!("ORDER BY id"), &[]).await?;
@@ -225,6 +237,7 @@ pub async fn delete(tx: &mut Tx, project: ProjectId, id: UserSourceId) -> Result
         return Ok(refused);
     }
     sign_in_attempt::forget_of_user_source(tx, project, id).await?;
+    incident::forget(tx, id.to_string()).await?;
     let sql = "DELETE FROM user_sources WHERE project_id = $1 AND id = $2";
     tx.execute(sql, values![project, id]).await?;
     tx.note_change();
