@@ -28,6 +28,8 @@ pub mod status;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod webhook;
+mod webhook_secret;
 
 pub use keepalive::keepalive;
 pub use start::{Core, name_full_disk};
