@@ -14,6 +14,7 @@ pub mod jose;
 mod keepalive;
 pub mod keys;
 mod last_used;
+pub mod mail;
 pub mod next;
 pub mod problem;
 pub mod request;

@@ -7,6 +7,7 @@ mod limits;
 mod load;
 pub(crate) mod log_level;
 pub mod master_key;
+mod notifications;
 mod problem;
 mod public_url;
 mod sections;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use limits::{LimitsConfig, QuotasConfig};
 pub use load::{ConfigSource, load};
+pub use notifications::{NotificationsConfig, SmtpConfig, SmtpSecurity};
 pub use problem::{ConfigError, Problem};
 pub use sections::{
     ActivityConfig, AdministratorProvider, AdministratorsConfig, AuditConfig, DatabaseConfig, KeysConfig,
@@ -55,6 +57,11 @@ pub struct Config {
     pub audit: AuditConfig,
     /// What is kept of the requests of gateways.
     pub activity: ActivityConfig,
+    /// Who is told when something needs attention, such as a server that cannot be used, failing sign-ins or a key about to
+    /// expire, in any project. There is one message when it begins and one when it is over.
+    pub notifications: NotificationsConfig,
+    /// The mail server for what the instance sends by e-mail.
+    pub smtp: SmtpConfig,
     /// What runs and lies in memory at once, so that one person or project cannot use up the instance.
     pub limits: LimitsConfig,
     /// How much one project may have. What exists keeps working when a quota is lowered; nothing is added until there is

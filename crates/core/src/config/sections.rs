@@ -329,7 +329,7 @@ const HIDDEN: &str = "[set, not shown]";
 
 // serde calls it with a reference to the field.
 #[expect(clippy::ref_option)]
-fn hide<S: Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn hide<S: Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
     match secret {
         Some(_) => serializer.serialize_str(HIDDEN),
         None => serializer.serialize_none(),

@@ -1,8 +1,10 @@
 //! Checks that the types cannot make.
 
 use gatewright_domain::{account::Email, sealed::MasterKey, server::assertion_origin_of};
+use lettre::message::Mailbox;
 
-use super::{Config, log_level, master_key, problem::Problem, public_url};
+use super::{Config, SmtpSecurity, log_level, master_key, problem::Problem, public_url};
+use crate::webhook_secret::WebhookSecret;
 
 /// Less than this would keep hours instead of days.
 const MIN_ACTIVITY_MB: u64 = 16;
@@ -99,6 +101,7 @@ pub(super) fn check(config: &mut Config, place: impl Fn(&str) -> String) -> Vec<
         );
     }
     check_limits(config, &mut refuse);
+    check_notifications(config, &mut refuse);
     check_administrators(config, &mut refuse);
     if log_level::parse(&config.log.level).is_none() {
         refuse(
@@ -131,6 +134,67 @@ fn check_limits(config: &Config, refuse: &mut impl FnMut(&str, String)) {
         refuse(
             "limits.list_memory_mb",
             format!("the lists of a few servers would not fit. Write at least {MIN_LIST_MEMORY_MB}"),
+        );
+    }
+}
+
+/// Whether a text is the address of a sender, with or without a name.
+fn is_mailbox(text: &str) -> bool {
+    text.parse::<Mailbox>().is_ok()
+}
+
+fn check_notifications(config: &Config, refuse: &mut impl FnMut(&str, String)) {
+    let (told, smtp) = (&config.notifications, &config.smtp);
+    if let Some(url) = &told.webhook_url {
+        let url = url::Url::parse(url).ok();
+        if !url.is_some_and(|url| matches!(url.scheme(), "https" | "http") && url.has_host()) {
+            refuse(
+                "notifications.webhook_url",
+                "it is not a URL. Write one like https://hooks.example.com/gatewright".into(),
+            );
+        }
+        if told.webhook_secret.is_none() {
+            refuse(
+                "notifications.webhook_secret",
+                "it is missing: the receiver could not tell our messages from others".into(),
+            );
+        }
+    }
+    if let Some(secret) = &told.webhook_secret
+        && let Err(error) = WebhookSecret::parse(secret)
+    {
+        refuse("notifications.webhook_secret", error.to_string());
+    }
+    for address in &told.email {
+        if Email::check("", address).is_err() {
+            refuse(
+                "notifications.email",
+                format!("`{address}` is not an e-mail address"),
+            );
+        }
+    }
+    if !told.email.is_empty() && smtp.host.is_none() {
+        refuse(
+            "smtp.host",
+            "it is missing: notifications.email needs a mail server".into(),
+        );
+    }
+    if smtp.host.is_some() && !smtp.from.as_deref().is_some_and(is_mailbox) {
+        refuse(
+            "smtp.from",
+            "it must be the sender's address, like Gatewright <gatewright@example.com>".into(),
+        );
+    }
+    if smtp.username.is_some() != smtp.password.is_some() {
+        refuse(
+            "smtp.password",
+            "smtp.username and smtp.password belong together. Set both or none".into(),
+        );
+    }
+    if smtp.password.is_some() && smtp.security == SmtpSecurity::None {
+        refuse(
+            "smtp.security",
+            "a password is not sent in clear text. Write starttls or tls".into(),
         );
     }
 }
@@ -190,6 +254,65 @@ fn check_administrators(config: &Config, refuse: &mut impl FnMut(&str, String)) 
                 "administrators.oidc_domains",
                 format!("`{domain}` is not a domain. Write one like example.com"),
             );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gatewright_domain::secret::Secret;
+
+    use super::*;
+
+    /// The keys that are refused.
+    fn refused(change: impl FnOnce(&mut Config)) -> Vec<String> {
+        let mut config = Config::default();
+        change(&mut config);
+        let problems = check(&mut config, str::to_owned);
+        problems.into_iter().map(|problem| problem.place).collect()
+    }
+
+    #[test]
+    fn what_messages_about_incidents_need_is_asked_for() {
+        let secret = || Some(Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"));
+        let whole = |config: &mut Config| {
+            config.notifications.webhook_url = Some("https://hooks.example.com".to_owned());
+            config.notifications.webhook_secret = secret();
+            config.notifications.email = vec!["ada@example.com".to_owned()];
+            config.smtp.host = Some("smtp.example.com".to_owned());
+            config.smtp.from = Some("Gatewright <gatewright@example.com>".to_owned());
+            config.smtp.username = Some("gatewright".to_owned());
+            config.smtp.password = Some(Secret::new("password"));
+        };
+        assert_eq!(refused(whole), [] as [&str; 0]);
+        for (key, change) in [
+            (
+                "notifications.webhook_url",
+                (|config| config.notifications.webhook_url = Some("hooks".to_owned())) as fn(&mut Config),
+            ),
+            ("notifications.webhook_secret", |config| {
+                config.notifications.webhook_secret = None
+            }),
+            ("notifications.webhook_secret", |config| {
+                config.notifications.webhook_secret = Some(Secret::new("short"))
+            }),
+            ("notifications.email", |config| {
+                config.notifications.email.push("grace".to_owned())
+            }),
+            ("smtp.host", |config| config.smtp.host = None),
+            ("smtp.from", |config| {
+                config.smtp.from = Some("Gatewright".to_owned())
+            }),
+            ("smtp.password", |config| config.smtp.password = None),
+            ("smtp.security", |config| {
+                config.smtp.security = SmtpSecurity::None
+            }),
+        ] {
+            let with = |config: &mut Config| {
+                whole(config);
+                change(config);
+            };
+            assert_eq!(refused(with), [key]);
         }
     }
 }

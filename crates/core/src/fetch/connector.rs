@@ -76,17 +76,24 @@ impl VettedConnector {
             Some(places) => Some(place_in(places, host).await?),
             None => None,
         };
+        let stream = self.dial(host, port).await?;
+        Ok(TokioIo::new(Held::new(stream, place)))
+    }
+
+    /// A connection to an address of a host that is allowed.
+    pub(super) async fn dial(&self, host: &str, port: u16) -> Result<TcpStream, FetchError> {
         let dial = async {
             let addresses = self.vetted(host).await?;
             dial(host, &addresses, port).await
         };
-        match tokio::time::timeout(CONNECT_TIMEOUT, dial).await {
-            Ok(stream) => stream.map(|stream| TokioIo::new(Held::new(stream, place))),
-            Err(_) => Err(FetchError::Connect {
-                host: host.to_owned(),
-                reason: "nothing answered in time; is a firewall in between?".to_owned(),
-            }),
-        }
+        tokio::time::timeout(CONNECT_TIMEOUT, dial)
+            .await
+            .unwrap_or_else(|_| {
+                Err(FetchError::Connect {
+                    host: host.to_owned(),
+                    reason: "nothing answered in time; is a firewall in between?".to_owned(),
+                })
+            })
     }
 
     /// The addresses of a host, all of them allowed: one that is not spoils the name.

@@ -26,13 +26,12 @@ impl Home {
         let Some(runtime) = &self.0 else {
             return Some(work.await);
         };
-        AbortOnDropHandle::new(runtime.spawn(work))
-            .await
-            .map_err(JoinError::try_into_panic)
-            .map_or_else(
-                |ended| ended.map_or(None, |panic| std::panic::resume_unwind(panic)),
-                Some,
-            )
+        let done = AbortOnDropHandle::new(runtime.spawn(work)).await;
+        match done.map_err(JoinError::try_into_panic) {
+            Ok(done) => Some(done),
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            Err(Err(_)) => None,
+        }
     }
 }
 

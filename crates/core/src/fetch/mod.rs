@@ -4,6 +4,8 @@
 
 mod address;
 mod asker;
+mod certificates;
+mod client;
 mod connector;
 mod error;
 mod gate;
@@ -22,21 +24,24 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper_rustls::HttpsConnector;
-use hyper_util::{client::legacy::Client, rt::TokioTimer};
 use tokio::{
+    net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore},
     time::Instant,
 };
 
 pub use asker::{Asker, Standing};
+pub use certificates::SeenCertificate;
 pub use error::FetchError;
+pub(crate) use tls::client_config;
 
 use crate::{
     config::Config,
     descriptors::{Fit, STRANGERS},
 };
 use address::AddressRules;
+use certificates::Certificates;
+use client::{HttpClient, bounded_client, client};
 use connector::VettedConnector;
 use gate::Gate;
 use home::Home;
@@ -44,18 +49,12 @@ use resolver::{Resolve, SystemResolver};
 use servers::Servers;
 use shares::{Payer, Shares};
 
-/// Idle connections kept per host: enough for 128 requests at once and their successors.
-const IDLE_PER_HOST: usize = 256;
-/// How long an idle connection is kept. Servers close theirs after some time too; anyone who is first costs one dial.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Who asks. Firewalls and strict servers refuse requests that do not say.
 const USER_AGENT: &str = concat!("Gatewright/", env!("CARGO_PKG_VERSION"));
 /// Fetches of one document of a known client in a minute. While it is fresh it needs none.
 const KNOWN_PER_MINUTE: u32 = 4;
 /// The byte order mark, which RFC 8259 section 8.1 lets readers ignore.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-/// Upper bound of a connection's read buffer, which grows with what arrives and shrinks again.
-const READ_BUFFER: usize = 256 * 1024;
 
 /// Who chose the URL decides where it may lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,48 +81,6 @@ struct Place<'a> {
     standing: Option<Standing<'a>>,
 }
 
-type HttpClient = Client<HttpsConnector<VettedConnector>, Full<Bytes>>;
-
-fn client(tls: rustls::ClientConfig, policy: Policy, connector: VettedConnector, home: Home) -> HttpClient {
-    // HTTP/1.1 only: every server has it, and its streams end without touching one another.
-    let schemes = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls);
-    let (connector, idle_per_host) = match policy {
-        Policy::Operator => (
-            schemes.https_or_http().enable_http1().wrap_connector(connector),
-            IDLE_PER_HOST,
-        ),
-        // What a stranger names is fetched once an hour, and idle connections would hold the places of others.
-        Policy::Stranger => (schemes.https_only().enable_http1().wrap_connector(connector), 0),
-    };
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one outbound client, on a vetting connector"
-    )]
-    let mut builder = Client::builder(home);
-    builder
-        .timer(TokioTimer::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .pool_max_idle_per_host(idle_per_host)
-        .http1_max_buf_size(READ_BUFFER)
-        .build(connector)
-}
-
-/// A client for what operators configured, with a bound on the connections that are open at once.
-fn bounded_client(
-    tls: &rustls::ClientConfig,
-    connector: VettedConnector,
-    bound: usize,
-    home: &Home,
-) -> Servers {
-    let bound = bound.clamp(1, Semaphore::MAX_PERMITS);
-    let places = Arc::new(Semaphore::new(bound));
-    let connector = connector.within(Arc::clone(&places)).living(home.clone());
-    let (tls, home) = (tls.clone(), home.clone());
-    let make = move || client(tls.clone(), Policy::Operator, connector.clone(), home.clone());
-    Servers::new(bound, places, make)
-}
-
 /// A project's turn to wait for what several wait for. It is returned when it is dropped.
 #[derive(Debug)]
 #[must_use = "the turn is given back as soon as this is dropped"]
@@ -146,6 +103,10 @@ struct Inner {
     /// servers do.
     servers: Servers,
     stranger: Arc<HttpClient>,
+    /// Those of operators' hosts.
+    certificates: Certificates,
+    /// For what is not HTTP.
+    dialler: VettedConnector,
     gate: Gate,
     /// For URLs of clients that someone has signed in with; counts each URL of each project by itself.
     known: Gate,
@@ -174,7 +135,10 @@ impl Fetch {
         servers: usize,
         providers: usize,
     ) -> anyhow::Result<Self> {
-        let tls = tls::client_config(&config.outbound.extra_ca)?;
+        let certificates = Certificates::default();
+        let tls = tls::noting(&config.outbound.extra_ca, &certificates)?;
+        // What strangers name is of no interest to anyone here.
+        let for_strangers = client_config(&config.outbound.extra_ca)?;
         let rules = Arc::new(AddressRules::new(config));
         let connector = |policy| VettedConnector::new(policy, Arc::clone(&rules), Arc::clone(resolver));
         let strangers = usize::try_from(STRANGERS).unwrap_or(Semaphore::MAX_PERMITS);
@@ -183,7 +147,14 @@ impl Fetch {
             operator: bounded_client(&tls, connector(Policy::Operator), providers, &Home::default()),
             shares: Shares::of(providers),
             servers: bounded_client(&tls, connector(Policy::Operator), servers, &Home::here()),
-            stranger: Arc::new(client(tls, Policy::Stranger, of_strangers, Home::default())),
+            stranger: Arc::new(client(
+                for_strangers,
+                Policy::Stranger,
+                of_strangers,
+                Home::default(),
+            )),
+            dialler: connector(Policy::Operator),
+            certificates,
             gate: Gate::default(),
             known: Gate::with(KNOWN_PER_MINUTE),
             listed: Gate::default(),
@@ -322,6 +293,16 @@ impl Fetch {
             Ok(Err(error)) => Err(error),
             Err(_) => Err(FetchError::Timeout(host_of(&uri))),
         }
+    }
+
+    /// Dials a host that an operator configured for another protocol than HTTP, such as a mail server.
+    pub(crate) async fn dial(&self, host: &str, port: u16) -> Result<TcpStream, FetchError> {
+        self.0.dialler.dial(host, port).await
+    }
+
+    /// The certificate that a host of an operator showed last, where that was in the last two days.
+    pub fn certificate_of(&self, host: &str) -> Option<SeenCertificate> {
+        self.0.certificates.of(host)
     }
 
     /// Connections to MCP servers that are open, idle ones included.

@@ -3,11 +3,33 @@
 use std::{path::PathBuf, sync::Arc};
 
 use anyhow::{Context as _, ensure};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, RootCertStore, crypto::CryptoProvider};
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 
+use super::certificates::{Certificates, Noting};
+
+/// The client side of TLS 1.2 and 1.3, which notes the certificates that it sees.
+pub(super) fn noting(extra_ca: &[PathBuf], seen: &Certificates) -> anyhow::Result<ClientConfig> {
+    let mut config = client_config(extra_ca)?;
+    let verifier = Noting::new(roots(extra_ca)?, provider(), seen.clone())?;
+    // It decides nothing itself.
+    config.dangerous().set_certificate_verifier(Arc::new(verifier));
+    Ok(config)
+}
+
 /// The client side of TLS 1.2 and 1.3.
-pub(super) fn client_config(extra_ca: &[PathBuf]) -> anyhow::Result<ClientConfig> {
+pub(crate) fn client_config(extra_ca: &[PathBuf]) -> anyhow::Result<ClientConfig> {
+    Ok(ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots(extra_ca)?)
+        .with_no_client_auth())
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+fn roots(extra_ca: &[PathBuf]) -> anyhow::Result<RootCertStore> {
     let mut roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };
@@ -21,9 +43,5 @@ pub(super) fn client_config(extra_ca: &[PathBuf]) -> anyhow::Result<ClientConfig
         }
         ensure!(found, "{} contains no certificate in PEM form", file());
     }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
+    Ok(roots)
 }

@@ -141,3 +141,27 @@ fn a_file_without_certificates_is_refused_with_its_name() {
     config.outbound.extra_ca = vec!["/nowhere/ca.pem".into()];
     assert!(format!("{:#}", Fetch::new(&config).unwrap_err()).contains("/nowhere/ca.pem"));
 }
+
+#[tokio::test]
+async fn the_certificates_of_operators_hosts_are_noted_and_those_that_are_refused_are_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (authority, acceptor) = tls(folder.path(), "client.example");
+    let answer = Answer::Text("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+    let peer = Peer::start("127.0.0.1", answer, Some(acceptor)).await;
+    let resolver = Scripted::new(&[&["127.0.0.1"]]);
+    let mut config = config("http://127.0.0.1", &["127.0.0.0/8"]);
+    let strict = resolving(&config, &resolver);
+    config.outbound.extra_ca = vec![authority];
+    let trusting = resolving(&config, &resolver);
+    let url = peer.url("https", "client.example");
+    get(&trusting, Policy::Stranger, &url, LIMITS).await.unwrap();
+    get(&strict, Policy::Operator, &url, LIMITS).await.unwrap_err();
+    for fetch in [&trusting, &strict] {
+        assert_eq!(fetch.certificate_of("client.example"), None);
+    }
+    get(&trusting, Policy::Operator, &url, LIMITS).await.unwrap();
+    let seen = trusting.certificate_of("client.example").unwrap();
+    // `rcgen` lets them live for a long time.
+    assert!(seen.expires_at > seen.seen_at, "{seen:?}");
+    assert_eq!(trusting.certificate_of("other.example"), None);
+}
