@@ -44,6 +44,14 @@ pub mod setup {
     pub use crate::service::setup::{NewInstance, by_operator, offer};
 }
 
+/// What runs in the background.
+pub mod watch {
+    pub use crate::service::{
+        notifications::send,
+        watch::{look, round},
+    };
+}
+
 /// User Sources.
 pub mod user_sources {
     pub use crate::service::user_sources::{NewUserSource, UserSourcePatch, create, list, update};

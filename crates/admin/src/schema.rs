@@ -7,6 +7,7 @@ use gatewright_domain::{
     audit::Origin,
     client_use::ClientKind,
     gateway::{GatewayStatus, Mode, PrefixMode},
+    incident::{IncidentKind, IncidentStatus},
     invitation::InvitationStatus,
     member::Role,
     registration::{AuthenticationChoice, CredentialsVerdict, SecretMethod, SecretSlot},
@@ -257,6 +258,16 @@ pub(crate) fn refusal_rule_or_null() -> Object {
 /// How an attempt to sign in stands.
 pub(crate) fn attempt_outcome() -> Object {
     one_of(Outcome::words())
+}
+
+/// What kind of thing goes wrong.
+pub(crate) fn incident_kind() -> Object {
+    one_of(IncidentKind::words())
+}
+
+/// Whether an incident is over.
+pub(crate) fn incident_status() -> Object {
+    one_of(IncidentStatus::words())
 }
 
 /// How a step of it went.

@@ -17,7 +17,10 @@ use tokio_util::task::TaskTracker;
 use gatewright_admin::Admin;
 use gatewright_core::activity::Retention;
 
-use crate::resource_server::{replica_mail, seen_tokens, sessions};
+use crate::{
+    operator::watch as watching,
+    resource_server::{replica_mail, seen_tokens, sessions},
+};
 
 /// How often the revision is read: a change elsewhere acts within two seconds.
 const POLL_EVERY: Duration = Duration::from_secs(1);
@@ -45,6 +48,9 @@ const FLUSH_EVERY: Duration = Duration::from_secs(10);
 /// How often the sign-in trace is written: what another replica saw is there within two seconds.
 const TRACE_EVERY: Duration = Duration::from_secs(2);
 
+/// How often it is looked for what needs attention, and for notifications to send.
+const WATCH_EVERY: Duration = Duration::from_secs(5);
+
 /// Starts all jobs; they end when the app shuts down. Those that calls depend on run on the threads of calls. The others, which
 /// prepare thousands of rows at a time when there is much to write, run `aside`.
 pub(crate) fn spawn(app: &Arc<Admin>, tracker: &TaskTracker, aside: &Handle) {
@@ -62,6 +68,8 @@ pub(crate) fn spawn(app: &Arc<Admin>, tracker: &TaskTracker, aside: &Handle) {
     tracker.spawn_on(until_shutdown(app(), write_activity(app())), aside);
     tracker.spawn_on(until_shutdown(app(), prune_activity(app())), aside);
     tracker.spawn_on(until_shutdown(app(), flush(app())), aside);
+    tracker.spawn_on(until_shutdown(app(), watch(app())), aside);
+    tracker.spawn_on(until_shutdown(app(), notify(app())), aside);
 }
 
 /// Writes what was noted since the last round, and what requests noted while the process was stopping. Called once the last
@@ -256,6 +264,31 @@ async fn flush(app: Arc<Admin>) {
         ticks.tick().await;
         streak.note(&app.last_used.flush(&app.core().store).await);
     }
+}
+
+/// A server that hangs and a receiver that does not answer keep no one else waiting: each has a job of its own.
+async fn watch(app: Arc<Admin>) {
+    let mut streak = Streak::new(&app, "watching what needs attention");
+    let mut ticks = every(watch_every(&app));
+    loop {
+        ticks.tick().await;
+        let looked = watching::look(&app).await;
+        streak.note(&looked.and(watching::round(&app).await));
+    }
+}
+
+async fn notify(app: Arc<Admin>) {
+    let mut streak = Streak::new(&app, "sending notifications");
+    let mut ticks = every(watch_every(&app));
+    loop {
+        ticks.tick().await;
+        streak.note(&watching::send(&app).await);
+    }
+}
+
+/// Where people are told sooner than usual, it is looked more often.
+fn watch_every(app: &Admin) -> Duration {
+    app.config.notifications.wait().clamp(POLL_EVERY, WATCH_EVERY)
 }
 
 async fn see(app: Arc<Admin>) {

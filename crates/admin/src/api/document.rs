@@ -233,6 +233,7 @@ fn path_parameters(path: &str) -> Vec<Value> {
                 "audit_event" => "evt",
                 "sign_in_attempt" => "att",
                 "activity" => "act",
+                "incident" => "inc",
                 other => unreachable!("a path has the parameter {other}, which is not described here"),
             };
             json!({

@@ -14,6 +14,7 @@ mod document;
 pub(crate) mod effects;
 pub(crate) mod gateways;
 mod idempotency;
+pub(crate) mod incidents;
 mod input;
 pub(crate) mod invitations;
 mod list;
@@ -166,6 +167,9 @@ fn operations() -> OpenApiRouter<Arc<Admin>> {
         .routes(routes!(sign_in_attempts::list_sign_in_attempts))
         .routes(routes!(sign_in_attempts::get_sign_in_attempt))
         .routes(routes!(sign_in_attempts::list_sign_in_refusals))
+        .routes(routes!(incidents::list_incidents))
+        .routes(routes!(incidents::get_incident))
+        .routes(routes!(incidents::get_attention))
         .routes(routes!(
             api_keys::create_instance_key,
             api_keys::list_instance_keys

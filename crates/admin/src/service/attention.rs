@@ -1,15 +1,17 @@
 //! What in a project needs attention, the most serious first.
 
-use std::{collections::HashMap, time::Duration};
+use std::{borrow::Cow, collections::HashMap, time::Duration};
 
 use gatewright_domain::{
     Timestamp,
     id::{ApiKeyId, GatewayId, ProjectId, ServerId, UserSourceId},
+    incident::{Incident, IncidentKind, IncidentStatus},
     sign_in_attempt::Progress,
     user_source::UserSource,
 };
 use gatewright_store::{
     PageRequest, assertion_origin, attention as rows,
+    incident::{self, IncidentFilter},
     names::{self, Kind},
     server, user_source,
 };
@@ -25,11 +27,13 @@ const OF_A_SORT: u32 = 5;
 /// Servers of which it is looked up whether they answer: a look into memory for each.
 const SERVERS: u32 = 200;
 /// Sign-ins that failed longer ago are history.
-const LATELY: Duration = Duration::from_hours(24);
+pub(super) const LATELY: Duration = Duration::from_hours(24);
 /// This many failures at a gateway are no accident any more.
 const MANY_FAILURES: usize = 3;
+/// After as many sign-ins in a row that went well, it works again.
+const MENDED: usize = 3;
 /// A key that ends within this time should have a successor by now.
-const SOON: Duration = Duration::from_hours(14 * 24);
+pub(super) const SOON: Duration = Duration::from_hours(14 * 24);
 
 /// Something that needs attention.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,15 +54,17 @@ pub enum Matter {
         /// Of how many that ended.
         of: usize,
     },
-    /// A server could not be used when it was last asked.
+    /// A server cannot be used.
     ServerFails {
         /// The server.
         server: (ServerId, String),
-        /// When that was noticed.
+        /// Since when.
         at: Timestamp,
         /// What happened, and what to do.
         why: Finding,
     },
+    /// The certificate of a server or provider expires soon.
+    CertificateEnds(Incident),
     /// Another project tells the same server who its users are, and the operator has not allowed that.
     SharedOrigin {
         /// The server.
@@ -92,6 +98,127 @@ pub enum Matter {
     },
 }
 
+/// A matter in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// What kind of matter it is, in the API.
+    pub kind: &'static str,
+    /// The ID of what it is about.
+    pub subject_id: String,
+    /// Its name.
+    pub subject_name: String,
+    /// What is the matter, without a full stop.
+    pub what: String,
+    /// Since when, or when something expires.
+    pub at: Option<Timestamp>,
+    /// What to do.
+    pub remedy: Cow<'static, str>,
+    /// Whether people are refused because of it.
+    pub is_grave: bool,
+}
+
+impl Matter {
+    /// The matter in words.
+    pub fn told(self) -> Told {
+        let kind = self.kind();
+        let told = |(subject_id, subject_name): (String, String), what: &str, remedy: &'static str| Told {
+            kind,
+            subject_id,
+            subject_name,
+            what: what.to_owned(),
+            at: None,
+            remedy: remedy.into(),
+            is_grave: false,
+        };
+        match self {
+            Self::SecretRefused { source, since } => Told {
+                at: Some(since),
+                is_grave: true,
+                ..told(
+                    text(source),
+                    "The provider refuses the client secret",
+                    "Look up the secret at the provider and enter it again. Until then, sign-ins use the previous one if it works.",
+                )
+            },
+            Self::SignInsFail { gateway, failed, of } => Told {
+                is_grave: true,
+                ..told(
+                    text(gateway),
+                    &format!("{failed} of the last {of} sign-ins failed"),
+                    "Open one of them: it says why, and what to do.",
+                )
+            },
+            Self::ServerFails { server, at, why } => Told {
+                at: Some(at),
+                remedy: why.remedy.into(),
+                is_grave: true,
+                ..told(text(server), why.found.trim_end_matches('.'), "")
+            },
+            Self::CertificateEnds(incident) => Told {
+                remedy: incident.remedy.into(),
+                ..told(
+                    (incident.subject_id, incident.subject_name),
+                    incident.what.trim_end_matches('.'),
+                    "",
+                )
+            },
+            Self::SharedOrigin { server, origin } => told(
+                text(server),
+                &format!("Another project also tells {origin} who its users are"),
+                "Make sure that this server checks the claim project of each assertion. Then ask the people who run the instance to add its origin to servers.shared_assertion_origins.",
+            ),
+            Self::NoServers { gateway } => Told {
+                is_grave: true,
+                ..told(
+                    text(gateway),
+                    "The gateway has no tools",
+                    "This project has no server yet. Register one, and its tools appear immediately.",
+                )
+            },
+            Self::Unverified { source } => told(
+                text(source),
+                "Saved without checking",
+                "Sign-ins may or may not work. Test the connection, or save it again with checks.",
+            ),
+            Self::SecretAwaited { source, since } => Told {
+                at: Some(since),
+                ..told(
+                    text(source),
+                    "A new client secret has not been used yet",
+                    "The previous one remains a fallback until the new one has succeeded once. A test sign-in is enough.",
+                )
+            },
+            Self::KeyEnds { key, at } => Told {
+                at: Some(at),
+                ..told(
+                    text(key),
+                    "The API key expires soon",
+                    "Rotate it, and put the new key where this one is used.",
+                )
+            },
+        }
+    }
+
+    /// The word for its kind: that of the incident, if it is one.
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::SecretRefused { .. } => IncidentKind::ClientSecretRefused.as_str(),
+            Self::SignInsFail { .. } => IncidentKind::SignInsFail.as_str(),
+            Self::ServerFails { .. } => IncidentKind::ServerUnavailable.as_str(),
+            Self::CertificateEnds(_) => IncidentKind::CertificateExpires.as_str(),
+            Self::KeyEnds { .. } => IncidentKind::ApiKeyExpires.as_str(),
+            Self::SharedOrigin { .. } => "shared_origin",
+            Self::NoServers { .. } => "no_servers",
+            Self::Unverified { .. } => "unverified",
+            Self::SecretAwaited { .. } => "secret_awaited",
+        }
+    }
+}
+
+fn text<Id: ToString>((id, name): (Id, String)) -> (String, String) {
+    (id.to_string(), name)
+}
+
 /// All that is known of a project.
 pub async fn of(app: &Admin, authority: &Authority, project: ProjectId) -> Result<Vec<Matter>, ServiceError> {
     let now = app.now();
@@ -107,10 +234,23 @@ pub async fn of(app: &Admin, authority: &Authority, project: ProjectId) -> Resul
     let first = PageRequest::first(SERVERS);
     let shared = assertion_origin::list_shared(&mut tx, project, OF_A_SORT).await?;
     let servers = server::list(&mut tx, project, &first).await?.items;
+    let open = IncidentFilter {
+        status: Some(IncidentStatus::Open),
+        ..IncidentFilter::default()
+    };
+    let incidents = incident::list(&mut tx, project, &open, &first).await?.items;
     drop(tx);
+    // What this process has just seen itself may not be an incident yet.
     let failing_servers = servers.into_iter().filter_map(|server| {
-        let Known::Fails { at, why } = server_checks::known_with(app, permit, &server) else {
-            return None;
+        let id = server.id.to_string();
+        let known = incidents
+            .iter()
+            .find(|incident| incident.kind == IncidentKind::ServerUnavailable && incident.subject_id == id);
+        let (at, why) = match (known, server_checks::known_with(app, permit, &server)) {
+            (Some(incident), Known::Fails { why, .. }) => (incident.began_at, why),
+            (Some(incident), _) => (incident.began_at, finding(incident)),
+            (None, Known::Fails { at, why }) => (at, why),
+            (None, _) => return None,
         };
         Some(Matter::ServerFails {
             server: (server.id, server.name),
@@ -128,6 +268,15 @@ pub async fn of(app: &Admin, authority: &Authority, project: ProjectId) -> Resul
         })
     }));
     matters.extend(failing_servers.take(OF_A_SORT as usize));
+    let certificates = incidents
+        .iter()
+        .filter(|incident| incident.kind == IncidentKind::CertificateExpires);
+    matters.extend(
+        certificates
+            .take(OF_A_SORT as usize)
+            .cloned()
+            .map(Matter::CertificateEnds),
+    );
     matters.extend(
         shared
             .into_iter()
@@ -144,6 +293,15 @@ pub async fn of(app: &Admin, authority: &Authority, project: ProjectId) -> Resul
     );
     matters.sort_by_key(gravity);
     Ok(matters)
+}
+
+/// What an incident says of a server.
+fn finding(incident: &Incident) -> Finding {
+    Finding {
+        pointer: "/url".to_owned(),
+        found: incident.what.clone(),
+        remedy: incident.remedy.clone(),
+    }
 }
 
 fn of_source(source: UserSource) -> Matter {
@@ -166,23 +324,28 @@ fn of_source(source: UserSource) -> Matter {
 }
 
 /// Gateways at which many sign-ins failed, most first: how many of how many.
-fn failing(lately: Vec<(GatewayId, Progress)>) -> Vec<(GatewayId, usize, usize)> {
-    let mut counts: HashMap<GatewayId, (usize, usize)> = HashMap::new();
+pub(super) fn failing(lately: Vec<(GatewayId, Progress)>) -> Vec<(GatewayId, usize, usize)> {
+    let mut counts: HashMap<GatewayId, (usize, usize, usize)> = HashMap::new();
     for (gateway, progress) in lately {
-        let (failed, ended) = counts.entry(gateway).or_default();
+        let (failed, ended, latest_good) = counts.entry(gateway).or_default();
         match progress {
             Progress::InProgress => {}
             Progress::Failed => {
                 *failed += 1;
                 *ended += 1;
             }
-            Progress::Succeeded => *ended += 1,
+            Progress::Succeeded => {
+                *ended += 1;
+                *latest_good += usize::from(*failed == 0);
+            }
         }
     }
     let mut failing: Vec<_> = counts
         .into_iter()
-        .filter(|(_, (failed, ended))| *failed >= MANY_FAILURES && failed * 2 >= *ended)
-        .map(|(gateway, (failed, ended))| (gateway, failed, ended))
+        .filter(|(_, (failed, ended, latest_good))| {
+            *failed >= MANY_FAILURES && failed * 2 >= *ended && *latest_good < MENDED
+        })
+        .map(|(gateway, (failed, ended, _))| (gateway, failed, ended))
         .collect();
     failing.sort_by_key(|(gateway, failed, _)| (std::cmp::Reverse(*failed), *gateway));
     failing.truncate(OF_A_SORT as usize);
@@ -194,11 +357,12 @@ const fn gravity(matter: &Matter) -> u8 {
         Matter::SecretRefused { .. } => 0,
         Matter::SignInsFail { .. } => 1,
         Matter::ServerFails { .. } => 2,
-        Matter::SharedOrigin { .. } => 3,
-        Matter::NoServers { .. } => 4,
-        Matter::Unverified { .. } => 5,
-        Matter::SecretAwaited { .. } => 6,
-        Matter::KeyEnds { .. } => 7,
+        Matter::CertificateEnds(_) => 3,
+        Matter::SharedOrigin { .. } => 4,
+        Matter::NoServers { .. } => 5,
+        Matter::Unverified { .. } => 6,
+        Matter::SecretAwaited { .. } => 7,
+        Matter::KeyEnds { .. } => 8,
     }
 }
 
@@ -218,5 +382,18 @@ mod tests {
         lately.extend(vec![(good, Progress::Succeeded); 4]);
         lately.extend(vec![(quiet, Progress::Failed); MANY_FAILURES - 1]);
         assert_eq!(failing(lately), [(bad, 4, 5)]);
+    }
+
+    #[test]
+    fn a_gateway_at_which_the_latest_sign_ins_went_well_works_again() {
+        let gateway = GatewayId::generate(&FixedClock::at_seconds(1), &SystemEntropy);
+        let lately = |good: usize| {
+            let mut lately = vec![(gateway, Progress::Succeeded); good];
+            lately.extend(vec![(gateway, Progress::Failed); 9]);
+            lately.push((gateway, Progress::Succeeded));
+            lately
+        };
+        assert_eq!(failing(lately(MENDED - 1)), [(gateway, 9, 9 + MENDED)]);
+        assert_eq!(failing(lately(MENDED)), []);
     }
 }

@@ -9,11 +9,13 @@ use gatewright_gateway::Gateways;
 
 use super::{
     memory::{Directory, ResourceServer, SignInTrace},
+    notifications::Notifier,
     pace::Pace,
     server_checks::ServerChecks,
     store::Guarded,
     turns::Turns,
     user_sources::CheckLimits,
+    watch::Watch,
 };
 use crate::account::Accounts;
 
@@ -43,6 +45,10 @@ pub struct Admin {
     pub changes: Turns,
     /// How often callers change something.
     pub pace: Pace,
+    /// Those who are told of incidents.
+    pub notifier: Notifier,
+    /// What was noted of what is watched.
+    pub watch: Watch,
 }
 
 impl Deref for Admin {
@@ -62,14 +68,15 @@ impl Admin {
         entropy: Arc<dyn Entropy>,
     ) -> anyhow::Result<Arc<Self>> {
         let began = Instant::now();
-        let app = Arc::new(Self::over(Gateways::build(config, clock, entropy).await?));
+        let app = Arc::new(Self::over(Gateways::build(config, clock, entropy).await?)?);
         tracing::debug!(elapsed = ?began.elapsed(), "ready");
         Ok(app)
     }
 
-    /// What administrators meet, over what end users and clients meet.
-    pub fn over(gateways: Arc<Gateways>) -> Self {
-        Self {
+    /// What administrators meet, over what end users and clients meet. Reads `outbound.extra_ca`.
+    pub fn over(gateways: Arc<Gateways>) -> anyhow::Result<Self> {
+        Ok(Self {
+            notifier: Notifier::of(&gateways.config)?,
             store: Guarded::over(Arc::clone(&gateways)),
             directory: Directory::over(Arc::clone(&gateways)),
             sign_in_trace: SignInTrace::over(Arc::clone(&gateways)),
@@ -80,7 +87,8 @@ impl Admin {
             server_checks: ServerChecks::default(),
             changes: Turns::of(CHANGES_AT_ONCE, 1),
             pace: Pace::default(),
-        }
+            watch: Watch::default(),
+        })
     }
 
     /// What end users and clients meet.

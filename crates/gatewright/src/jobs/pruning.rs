@@ -23,6 +23,8 @@ const KEEP_BROUGHT_CODES: Duration = Duration::from_hours(24);
 const KEEP_CLIENT_DOCUMENTS: Duration = Duration::from_hours(90 * 24);
 /// Invitations are kept this long past their time, so that an owner sees what became of them.
 const KEEP_INVITATIONS: Duration = Duration::from_hours(30 * 24);
+/// Incidents that are over are listed for this long.
+const KEEP_INCIDENTS: Duration = Duration::from_hours(90 * 24);
 /// API keys are listed this long after their end. The audit trail tells of them for as long as it is kept itself.
 const KEEP_ENDED_KEYS: Duration = Duration::from_hours(90 * 24);
 /// The sign-in trace is kept this long after something was last heard of an attempt.
@@ -53,6 +55,7 @@ enum Expiring {
     ReplicaMail,
     ClientDocuments,
     ApiKeys,
+    Incidents,
 }
 
 /// Rows deleted in one transaction: as many as take some hundredths of a second, so that no request waits long for the one
@@ -81,7 +84,7 @@ impl Default for Pace {
 }
 
 impl Expiring {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 20] = [
         Self::ClaimedSignIns,
         Self::TestSignIns,
         Self::BroughtCodes,
@@ -101,6 +104,7 @@ impl Expiring {
         Self::ReplicaMail,
         Self::ClientDocuments,
         Self::ApiKeys,
+        Self::Incidents,
     ];
 
     /// How long its rows are kept past their time; `None` if they never expire.
@@ -114,6 +118,7 @@ impl Expiring {
             Self::Attempts => Some(KEEP_ATTEMPTS),
             Self::ClientDocuments => Some(KEEP_CLIENT_DOCUMENTS),
             Self::ApiKeys => Some(KEEP_ENDED_KEYS),
+            Self::Incidents => Some(KEEP_INCIDENTS),
             Self::AuditEvents => match app.config.audit.retention_days {
                 0 => None,
                 days => Some(Duration::from_hours(24 * u64::from(days))),
@@ -158,6 +163,7 @@ impl Expiring {
             Self::ReplicaMail => store::replica_mail::prune(tx, before, limit).await,
             Self::ClientDocuments => store::client_document::prune(tx, before, limit).await,
             Self::ApiKeys => store::api_key::prune(tx, before, limit).await,
+            Self::Incidents => store::incident::prune(tx, before, limit).await,
         }
     }
 }

@@ -12,6 +12,7 @@ mod document;
 mod everything;
 mod gateways;
 mod idempotency;
+mod incidents;
 mod input;
 mod keys;
 mod offering;

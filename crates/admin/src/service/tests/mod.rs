@@ -20,5 +20,5 @@ use crate::Admin;
 
 /// The services over the gateways of a world.
 fn app(gateways: &Arc<Gateways>) -> Admin {
-    Admin::over(Arc::clone(gateways))
+    Admin::over(Arc::clone(gateways)).unwrap()
 }

@@ -1,0 +1,127 @@
+//! What the database knows that needs attention: refused client secrets, failing sign-ins, keys about to expire. Each query reads a bounded number of
+//! rows of all projects.
+
+use std::collections::BTreeSet;
+
+use gatewright_domain::{
+    id::{GatewayId, ProjectId},
+    incident::{IncidentKind, Observation},
+    sign_in_attempt::Outcome,
+};
+use gatewright_store::{
+    PageRequest, StoreError, Tx, attention as rows, incident,
+    names::{self, Kind},
+    sign_in_attempt::{self, AttemptFilter},
+    user_source,
+};
+
+use super::OF_A_KIND;
+use crate::{
+    Admin,
+    service::attention::{self, LATELY, SOON},
+};
+
+/// Projects whose sign-ins are counted in one round.
+const PROJECTS: u32 = 200;
+
+/// All kinds, each with everything that is observed of it.
+pub(super) async fn all(
+    app: &Admin,
+    tx: &mut Tx,
+) -> Result<Vec<(IncidentKind, Vec<Observation>)>, StoreError> {
+    Ok(vec![
+        (IncidentKind::ClientSecretRefused, refused_secrets(app, tx).await?),
+        (IncidentKind::SignInsFail, failing_sign_ins(app, tx).await?),
+        (IncidentKind::ApiKeyExpires, ending_keys(app, tx).await?),
+    ])
+}
+
+async fn refused_secrets(app: &Admin, tx: &mut Tx) -> Result<Vec<Observation>, StoreError> {
+    let sources = user_source::list_refused(tx, OF_A_KIND).await?;
+    let observed = sources.into_iter().map(|(project, id, name)| Observation {
+        project_id: Some(project),
+        kind: IncidentKind::ClientSecretRefused,
+        subject_id: id.to_string(),
+        subject_name: name,
+        what: "The provider refuses the client secret.".to_owned(),
+        remedy: "Look up the secret at the provider and enter it again. Until then, sign-ins use the previous one if it works."
+            .to_owned(),
+        at: app.now(),
+    });
+    Ok(observed.map(Observation::bounded).collect())
+}
+
+async fn ending_keys(app: &Admin, tx: &mut Tx) -> Result<Vec<Observation>, StoreError> {
+    let now = app.now();
+    let keys = rows::keys_ending_anywhere(tx, now, now.plus(SOON), OF_A_KIND).await?;
+    let observed = keys.into_iter().map(|(project_id, id, name, at)| Observation {
+        project_id,
+        kind: IncidentKind::ApiKeyExpires,
+        subject_id: id.to_string(),
+        subject_name: name,
+        what: format!("The API key expires at {}.", at.to_rfc3339()),
+        remedy: "Rotate it, and put the new key where this one is used.".to_owned(),
+        at: now,
+    });
+    Ok(observed.map(Observation::bounded).collect())
+}
+
+/// Gateways at which sign-ins fail, in the projects in which one failed just now, and in those of which it is known.
+async fn failing_sign_ins(app: &Admin, tx: &mut Tx) -> Result<Vec<Observation>, StoreError> {
+    let now = app.now();
+    let open = incident::list_open(tx, IncidentKind::SignInsFail, None, OF_A_KIND).await?;
+    let mut projects: BTreeSet<_> = open
+        .into_iter()
+        .filter_map(|incident| incident.project_id)
+        .collect();
+    let since = now.minus(super::ROUND_EVERY * 3);
+    projects.extend(rows::projects_with_failures(tx, since, PROJECTS).await?);
+    let mut observed = Vec::new();
+    for project in projects {
+        let lately = rows::sign_ins_since(tx, project, now.minus(LATELY)).await?;
+        for (gateway, failed, of) in attention::failing(lately) {
+            let Some(words) = words(app, tx, project, gateway).await? else {
+                continue;
+            };
+            let (subject_name, reason, remedy) = words;
+            let what = format!("{failed} of the last {of} sign-ins failed, the last one because: {reason}");
+            observed.push(
+                Observation {
+                    project_id: Some(project),
+                    kind: IncidentKind::SignInsFail,
+                    subject_id: gateway.to_string(),
+                    subject_name,
+                    what,
+                    remedy,
+                    at: now,
+                }
+                .bounded(),
+            );
+        }
+    }
+    Ok(observed)
+}
+
+/// The name of a gateway, and why the last sign-in there failed and what to do; nothing if the gateway was deleted.
+async fn words(
+    app: &Admin,
+    tx: &mut Tx,
+    project: ProjectId,
+    gateway: GatewayId,
+) -> Result<Option<(String, String, String)>, StoreError> {
+    let ids = [gateway.to_string()];
+    let Some(name) = names::of(tx, project, Kind::Gateway, &ids).await?.remove(&ids[0]) else {
+        return Ok(None);
+    };
+    let filter = AttemptFilter {
+        gateway_id: Some(gateway),
+        outcome: Some(Outcome::Failed),
+        ..AttemptFilter::default()
+    };
+    let last = sign_in_attempt::list(tx, project, &filter, app.now(), &PageRequest::first(1)).await?;
+    let failure = last.items.first().and_then(|attempt| attempt.failure(app.now()));
+    let (reason, advice) = failure
+        .map(|(_, failure)| (failure.reason, failure.advice))
+        .unwrap_or_default();
+    Ok(Some((name, reason, advice)))
+}
