@@ -17,6 +17,7 @@ mod form_address;
 mod gateways;
 mod help;
 mod icon;
+mod incidents;
 mod instance;
 mod invitation;
 mod key;
@@ -84,6 +85,7 @@ fn routes(app: &Arc<Admin>) -> Router<Arc<Admin>> {
         .merge(secrets::routes())
         .merge(users::routes())
         .merge(sign_ins::routes())
+        .merge(incidents::routes())
         .merge(audit::routes())
         .route("/members", form(members::show, members::invite))
         .route("/members/{account}/role", post(members::change_role))

@@ -46,6 +46,8 @@ pub(super) enum Section {
     Users,
     /// The sign-in trace.
     SignIns,
+    /// What went wrong, and when.
+    Incidents,
     /// Members and invitations.
     Members,
     /// API keys.
@@ -57,7 +59,7 @@ pub(super) enum Section {
 }
 
 /// The sections of a project, in the order of the navigation.
-const SECTIONS: [(Section, &str, &str, Icon); 11] = [
+const SECTIONS: [(Section, &str, &str, Icon); 12] = [
     (Section::Overview, "", "Overview", Icon::Home),
     (Section::Gateways, "/gateways", "Gateways", Icon::Gateway),
     (
@@ -70,6 +72,7 @@ const SECTIONS: [(Section, &str, &str, Icon); 11] = [
     (Section::Secrets, "/secrets", "Secrets", Icon::Lock),
     (Section::Users, "/users", "Users", Icon::Person),
     (Section::SignIns, "/sign-ins", "Sign-ins", Icon::SignIn),
+    (Section::Incidents, "/incidents", "Incidents", Icon::Warning),
     (Section::Members, "/members", "Members", Icon::Members),
     (Section::ApiKeys, "/api-keys", "API keys", Icon::Key),
     (Section::Audit, "/audit", "Audit log", Icon::Log),
@@ -193,6 +196,7 @@ impl Frame {
             Section::Servers => "/help/servers",
             Section::Users => "/help/users",
             Section::SignIns => "/help/sign-ins",
+            Section::Incidents => "/help/operating",
             Section::Members | Section::ApiKeys => "/help/members",
             _ => "/help",
         }

@@ -21,6 +21,7 @@ use crate::{
     error::PageError,
     flash::Flash,
     form::Asked,
+    incidents::{self, IncidentRow},
     list::GatewayLink,
     moment::Moment,
     page::{self, Frame, ProjectLink, Section},
@@ -77,6 +78,7 @@ struct DetailPage {
     /// Where the page with the server asked is, while nothing is known of its tools.
     ask: Option<String>,
     gateways: Vec<GatewayLink>,
+    incidents: Vec<IncidentRow>,
 }
 
 /// GET `/projects/{project}/servers/{server}`. It shows what is known; with `ask` the server is asked first, unless that was
@@ -127,6 +129,7 @@ pub(super) async fn show(
         created: Moment::new(server.created_at, now),
         updated: Moment::new(server.updated_at, now),
         gateways: links(&place, using),
+        incidents: incidents::of(&app, &place, id.to_string()).await?,
         prefix: server.tool_prefix().to_owned(),
         name: server.name,
         slug: server.slug,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gatewright_admin::operator::watch::look;
 use serde_json::json;
 
 use super::{
@@ -65,4 +66,50 @@ async fn what_needs_attention_is_shown_until_it_is_mended() {
     let page = ada.get(&project).await.expect(200);
     assert!(page.has("The API key expires soon") && page.has("Night batch"));
     assert!(!page.has("of the last 4 sign-ins failed"), "that was long ago");
+}
+
+#[tokio::test]
+async fn an_incident_is_listed_from_its_beginning_to_its_end() {
+    let mut people = People::new().await;
+    let (app, project) = (people.bench.test.app.clone(), people.project.clone());
+    let page = people.ada.get(&format!("{project}/incidents")).await.expect(200);
+    assert!(page.has("No incidents"));
+    let server = json!({"slug": "tickets", "name": "Tickets", "url": dead_url().await});
+    let server = create(&mut people.ada, &format!("{project}/servers"), &server).await;
+    look(&app).await.unwrap();
+    let overview = people.ada.get(&project).await.expect(200);
+    assert!(
+        overview.has("Tickets</a></h3>")
+            && overview.has(&format!("href=\"{project}/incidents\">All incidents"))
+    );
+    for path in ["/incidents", "/incidents?status=open&kind=server_unavailable"] {
+        let page = people.ada.get(&format!("{project}{path}")).await.expect(200);
+        assert!(
+            page.has("cannot be reached") && page.has(">Open</span>"),
+            "{path}"
+        );
+        assert!(
+            page.has(&format!("href=\"{project}/servers/{server}\">Tickets</a>")),
+            "{path}"
+        );
+    }
+    let page = people
+        .ada
+        .get(&format!("{project}/incidents?status=recovered"))
+        .await
+        .expect(200);
+    assert!(page.has("No such incidents"));
+    let page = people
+        .ada
+        .get(&format!("{project}/servers/{server}"))
+        .await
+        .expect(200);
+    let all = format!("href=\"{project}/incidents?subject={server}\">All incidents");
+    assert!(page.has(">Open</span>") && page.has(&all));
+    let page = people
+        .ada
+        .get(&format!("{project}/incidents?subject={server}"))
+        .await
+        .expect(200);
+    assert!(page.has("Only incidents of Tickets."));
 }

@@ -17,6 +17,7 @@ async fn a_viewer_sees_every_page_and_no_form_that_changes_the_project() {
         "/secrets",
         "/users",
         "/sign-ins",
+        "/incidents",
         "/members",
         "/api-keys",
         "/audit",
