@@ -156,7 +156,7 @@ impl Made {
         // A hundred people make nearly all requests, and one makes a few in a million.
         let person = match self.count % 300_000 {
             7 => 1_999,
-            _ if self.count % 50 == 0 => self.pick(1_999),
+            _ if self.count.is_multiple_of(50) => self.pick(1_999),
             _ => self.pick(100),
         };
         let refused = self.pick(200) == 0;

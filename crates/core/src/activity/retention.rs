@@ -11,7 +11,8 @@ use crate::config::ActivityConfig;
 const PIECE: u32 = 2_000;
 /// How long one round may take. What is left waits for the next.
 const BUDGET: Duration = Duration::from_secs(20);
-/// Where the size is above its limit, rows are deleted until it is this much below, in per cent: not for each new row anew.
+/// Where the size is above its limit, rows are deleted until it is this much below, in per cent: otherwise every round would
+/// delete some.
 const SLACK_PERCENT: i64 = 5;
 
 /// Deletes what is too old or too much.
