@@ -48,7 +48,6 @@ pub mod used_assertion;
 pub mod user;
 pub mod user_source;
 
-mod activity_store;
 mod error;
 mod file;
 mod keyring;
@@ -64,9 +63,8 @@ mod turn;
 mod tx;
 mod value;
 
-pub use activity_store::ActivityStore;
 pub use error::StoreError;
 pub use page::{Page, PageRequest};
-pub use store::{Store, StoreConfig};
+pub use store::{ActivityStore, Store, StoreConfig};
 pub use turn::{Connections, Urgency};
 pub use tx::{Steps, Tx, revision};

@@ -1,5 +1,7 @@
 //! The store: connections to either engine, and the transactions on them.
 
+mod activity_store;
+
 use std::{
     path::{Path, PathBuf},
     sync::{
@@ -13,12 +15,14 @@ use sqlx::{PgPool, postgres::PgListener};
 use tokio::{sync::Mutex, time::timeout};
 
 use crate::{
-    ActivityStore, Connections, Steps, StoreError, Tx, Urgency,
+    Connections, Steps, StoreError, Tx, Urgency,
     file::DatabaseFile,
     link::Link,
     postgres, revision,
     sqlite::{Contents, Sqlite},
 };
+
+pub use activity_store::ActivityStore;
 
 /// A listening connection is replaced after this long without a message.
 const LISTENED_FOR: Duration = Duration::from_mins(1);

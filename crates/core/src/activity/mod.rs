@@ -1,12 +1,10 @@
 //! Activity on its way to the store: requests leave what became of them in a queue, and a job writes it in batches, so that no
 //! request waits for it.
 
-mod notes;
 mod recorder;
 mod retention;
 #[cfg(test)]
 mod tests;
 
-pub use notes::{AskedFor, Decided, Notes};
 pub use recorder::Recorder;
 pub use retention::Retention;

@@ -7,8 +7,10 @@ mod faults;
 pub mod lines;
 pub mod logging;
 mod metrics;
+mod notes;
 mod output;
 mod record;
 
 pub use metrics::Telemetry;
+pub use notes::{AskedFor, Decided, Notes};
 pub use record::{RequestRecord, Route};

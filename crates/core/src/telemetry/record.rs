@@ -16,7 +16,8 @@ use gatewright_domain::{
 };
 use http::Method;
 
-use crate::{activity::Notes, directory::ServerEntry, request_id::RequestId, running::Place};
+use super::notes::Notes;
+use crate::{directory::ServerEntry, request_id::RequestId, running::Place};
 
 /// The target of request lines, for `log.level`.
 pub(super) const TARGET: &str = "gatewright::request";

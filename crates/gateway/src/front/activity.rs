@@ -2,10 +2,7 @@
 
 use std::time::Instant;
 
-use gatewright_core::{
-    activity::{AskedFor, Decided, Notes},
-    telemetry::RequestRecord,
-};
+use gatewright_core::telemetry::{AskedFor, Decided, Notes, RequestRecord};
 use gatewright_domain::{
     Timestamp,
     activity::{Activity, Outcome, RequestKind, RequestNumber, Rule},

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use gatewright_core::activity::AskedFor;
+use gatewright_core::telemetry::AskedFor;
 use gatewright_domain::{
     activity::{RequestKind, TraceId},
     id::GatewayId,

@@ -2,7 +2,7 @@
 //! due. Nothing in them tells a stranger more than they knew. What is wrong with a message itself is reported as JSON-RPC, because
 //! those who get it have signed in and speak MCP.
 
-use gatewright_core::activity::Decided;
+use gatewright_core::telemetry::Decided;
 use gatewright_domain::activity::{Outcome, Rule};
 use gatewright_mcp::{caller::Busy, jsonrpc, version::Era};
 use gatewright_oauth::{challenge::Challenge, error::ErrorCode};

@@ -1,6 +1,7 @@
 //! The store as the activity sees it: a file of its own on SQLite, the same database on PostgreSQL.
 
-use crate::{Steps, Store, StoreError, Tx, Urgency, store::Engine, value::values};
+use super::{Engine, Store};
+use crate::{Steps, StoreError, Tx, Urgency, value::values};
 
 /// Where the activity is kept: cheap to clone. Only the statements of [`crate::activity`] find their tables here.
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-//! What a request leaves for its rows while it is answered. Everything is set at most once, without a lock; what is set later is
+//! What a request leaves for its rows in the activity while it is answered. Everything is set at most once, without a lock; what is set later is
 //! ignored.
 
 use std::{
