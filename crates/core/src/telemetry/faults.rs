@@ -14,7 +14,7 @@ const CONDITION: (&str, &str) = (
 );
 const PROVIDERS: &str = "crates/gateway/src/relying_party/tests/faults.rs";
 const SERVERS: &str = "crates/gateway/src/resource_server/tests/measures.rs";
-const ACTIVITY: &str = "crates/gateway/src/resource_server/tests/activity.rs";
+const ACTIVITY: &str = "crates/gateway/src/resource_server/tests/activity/recording.rs";
 const CLIENTS: &str = "crates/gateway/src/authorization_server/tests/hostile_keys.rs";
 const OVERLOAD: &str = "crates/gateway/src/authorization_server/tests/overloading.rs";
 const TOKENS: &str = "crates/gateway/src/authorization_server/tests/counting.rs";

@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod account_fixtures;
+mod activity_fixtures;
 mod denials;
 mod fixtures;
 mod world;
@@ -15,6 +16,7 @@ mod account_addresses;
 mod account_races;
 mod accounts;
 mod activity;
+mod activity_keeping;
 mod administrator_providers;
 mod api_keys;
 mod audit_chain;
