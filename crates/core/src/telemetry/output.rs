@@ -66,7 +66,8 @@ impl Output {
         let writer = output.clone();
         let spawned = std::thread::Builder::new()
             .name("log".to_owned())
-            .stack_size(64 * 1024)
+            // Without optimisation, the allocator needs more than 64 kB of it before the thread begins.
+            .stack_size(256 * 1024)
             .spawn(move || writer.write_for_ever());
         if let Err(error) = spawned {
             eprintln!(
