@@ -229,16 +229,15 @@ impl<T: Transport> Endpoint<T> {
                 reached.fail(&why);
                 refuse(&Refusal::new(ErrorCode::INTERNAL_ERROR, why.to_string()))
             }
-            Ok(view) => match view.result(era, page, self.federation.now()) {
-                Some(result) => {
+            Ok(view) => {
+                if let Some(result) = view.result(era, page, self.federation.now()) {
                     reached.decided = Some((Outcome::Ok, None));
                     reply::result(request.id.raw, result)
-                }
-                None => {
+                } else {
                     reached.refuse(Rule::BadParams);
                     refuse(&unknown())
                 }
-            },
+            }
         }
     }
 }

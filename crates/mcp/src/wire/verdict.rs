@@ -251,10 +251,10 @@ impl AnswerReader {
             b':' => self.at_name = false,
             _ if !self.is_looked_at() => {}
             b't' if self.member == Member::IsError => self.message.verdict = Some(Verdict::ToolError),
-            b'-' | b'0'..=b'9' | b'.' | b'e' | b'E' if self.member == Member::Id => {
-                if self.message.id.len() < TEXT_MAX {
-                    self.message.id.push(byte);
-                }
+            b'-' | b'0'..=b'9' | b'.' | b'e' | b'E'
+                if self.member == Member::Id && self.message.id.len() < TEXT_MAX =>
+            {
+                self.message.id.push(byte);
             }
             _ => {}
         }

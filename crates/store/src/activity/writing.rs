@@ -6,7 +6,11 @@ use std::{
     sync::Arc,
 };
 
-use gatewright_domain::{Timestamp, activity::Activity, id::ProjectId};
+use gatewright_domain::{
+    Timestamp,
+    activity::{Activity, SessionMark},
+    id::ProjectId,
+};
 use sqlx::AssertSqlSafe;
 
 use super::{
@@ -55,8 +59,8 @@ pub async fn write_batch(tx: &mut Tx, batch: &[Activity]) -> Result<(), StoreErr
         });
         let more =
             Said::of_block(activity).filter_map(|said| numbers.get(&(activity.project_id, said)).copied());
-        let names = named.into_iter().flatten().chain(more);
-        blocks.extend(names.map(|name| [name, block_of(row)]));
+        let of_block = named.into_iter().flatten().chain(more);
+        blocks.extend(of_block.map(|name| [name, block_of(row)]));
         if let btree_map::Entry::Vacant(entry) = minutes.entry(activity.at.as_millis().div_euclid(MINUTE)) {
             entry.insert(row);
         }
@@ -182,7 +186,7 @@ fn columns(activity: &Activity, row: i64, named: [Option<i64>; Column::ALL.len()
         activity.bytes_in.into(),
         activity.bytes_out.into(),
         activity.request.0.cast_signed().into(),
-        activity.session.map(|session| session.number()).into(),
+        activity.session.map(SessionMark::number).into(),
         activity.trace.map(|trace| trace.to_string()).into(),
     ]
 }
