@@ -42,6 +42,7 @@ pub mod revocation;
 pub mod secret;
 pub mod server;
 pub mod sign_in_attempt;
+pub mod sign_in_count;
 pub mod sign_in_place;
 pub mod test_sign_in;
 pub mod used_assertion;

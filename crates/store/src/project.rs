@@ -11,7 +11,7 @@ use sqlx::AssertSqlSafe;
 use crate::{
     Page, PageRequest, StoreError, Tx,
     row::Row,
-    sign_in_attempt,
+    sign_in_attempt, sign_in_count,
     tx::Lock,
     value::{Value, places, values},
 };
@@ -112,6 +112,7 @@ pub async fn delete(tx: &mut Tx, id: ProjectId) -> Result<bool, StoreError> {
         return Ok(false);
     }
     sign_in_attempt::forget_of_project(tx, id).await?;
+    sign_in_count::forget_of_project(tx, id).await?;
     // In the order in which they refer to each other; codes, grants and tokens are deleted with their gateway or user.
     for sql in [
         "DELETE FROM gateways WHERE project_id = $1",

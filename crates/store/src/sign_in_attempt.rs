@@ -1,6 +1,6 @@
 //! Attempts to sign in. Several processes may each see a part of one; parts are appended, never read and written back.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use gatewright_domain::{
     Timestamp,
@@ -15,6 +15,7 @@ use sqlx::AssertSqlSafe;
 use crate::{
     Page, PageRequest, StoreError, Tx,
     row::{Row, to_json, to_word},
+    sign_in_count::{self, EndedSignIn},
     tx::Lock,
     value::{Value, values},
 };
@@ -78,6 +79,52 @@ pub async fn add(tx: &mut Tx, part: &AttemptPart) -> Result<bool, StoreError> {
         STEPS_MAX,
     ];
     Ok(tx.execute(sql, values).await? > 0)
+}
+
+/// Adds parts, and counts the sign-ins that ended with them, each once, however many processes see its end. The parts are in the order of
+/// their IDs. Returns the gateways of those that were written.
+pub async fn add_all(
+    tx: &mut Tx,
+    parts: &[AttemptPart],
+) -> Result<BTreeSet<(GatewayId, ProjectId)>, StoreError> {
+    let mut gateways = BTreeSet::new();
+    let mut ended = Vec::new();
+    for part in parts {
+        let before = progress(tx, part.head.id).await?;
+        if add(tx, part).await? {
+            gateways.insert((part.head.gateway_id, part.head.project_id));
+            ended.extend(ended_with(part, before));
+        }
+    }
+    sign_in_count::add(tx, &ended).await?;
+    Ok(gateways)
+}
+
+/// How an attempt stands before a part is added; its row is locked.
+async fn progress(tx: &mut Tx, id: AttemptId) -> Result<Progress, StoreError> {
+    let sql = "SELECT progress FROM sign_in_attempts WHERE id = $1";
+    let row = tx.lock_optional(sql, Lock::Update, values![id]).await?;
+    row.map_or(Ok(Progress::InProgress), |row| row.word("progress"))
+}
+
+/// What a part changes in the counts. Success is final, and a failure is not.
+fn ended_with(part: &AttemptPart, before: Progress) -> Option<EndedSignIn> {
+    let (ended, failed) = match (before, part.progress) {
+        (Progress::InProgress, Progress::Succeeded) => (1, 0),
+        (Progress::InProgress, Progress::Failed) => (1, 1),
+        (Progress::Failed, Progress::Succeeded) => (0, -1),
+        (_, Progress::InProgress)
+        | (Progress::Failed, Progress::Failed)
+        | (Progress::Succeeded, Progress::Failed | Progress::Succeeded) => return None,
+    };
+    Some(EndedSignIn {
+        project: part.head.project_id,
+        gateway: part.head.gateway_id,
+        // Not the time in its head: parts from several processes may differ in it.
+        at: part.head.id.made_at(),
+        ended,
+        failed,
+    })
 }
 
 /// Finds an attempt by project and ID.

@@ -1,7 +1,7 @@
 //! Steps that wait to be written. Each process writes its own part of an attempt; the store adds the parts up.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -124,13 +124,8 @@ impl SignInTrace {
         let mut written = 0;
         while !taken.parts.is_empty() {
             let batch = taken.parts.len().min(BATCH);
-            let mut gateways = BTreeSet::new();
             let mut tx = self.store.write_for(urgency).await?;
-            for part in &taken.parts[..batch] {
-                if rows::add(&mut tx, part).await? {
-                    gateways.insert((part.head.gateway_id, part.head.project_id));
-                }
-            }
+            let gateways = rows::add_all(&mut tx, &taken.parts[..batch]).await?;
             tx.commit().await?;
             taken.parts.drain(..batch);
             written += batch;

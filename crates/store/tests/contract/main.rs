@@ -52,6 +52,7 @@ mod replica_mail;
 mod revocations;
 mod servers;
 mod sign_in_attempts;
+mod sign_in_counts;
 mod sign_in_places;
 mod sources;
 mod start;
