@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     Timestamp,
+    activity::{Activity, Outcome, RequestKind},
     id::{GatewayId, ProjectId, ServerId},
     latency::Histogram,
     token_hash::TokenHash,
@@ -139,6 +140,35 @@ pub struct Counted<'a> {
     pub ending: Ending,
     /// How long it took; nothing where that says nothing, as of a stream that only listens.
     pub took: Option<Duration>,
+}
+
+impl<'a> Counted<'a> {
+    /// An activity as it is counted. How long a stream listens is up to its client, so that has no latency.
+    pub fn of(activity: &'a Activity) -> Self {
+        let caller = activity.caller.as_deref();
+        let ending = match activity.outcome {
+            Outcome::Refused => Ending::Refused,
+            failed if failed.is_failure() => Ending::Failed,
+            _ => Ending::Served,
+        };
+        let took = Duration::from_micros(activity.duration_us.max(0).unsigned_abs());
+        Self {
+            at: activity.at,
+            project: activity.project_id,
+            gateway: activity.gateway_id,
+            server: activity.server_id,
+            tool: activity
+                .item
+                .as_deref()
+                .filter(|_| activity.kind == RequestKind::Call),
+            client: caller
+                .and_then(|caller| caller.client.as_ref())
+                .map(|client| &*client.id),
+            person: caller.and_then(|caller| caller.person.as_deref()),
+            ending,
+            took: (activity.kind != RequestKind::Listen).then_some(took),
+        }
+    }
 }
 
 /// What was counted in one bucket of time under one key.

@@ -7,6 +7,7 @@ pub mod account_address;
 pub mod account_link;
 pub mod account_session;
 pub mod activity;
+pub mod activity_rollup;
 pub mod administrator_provider;
 pub mod api_key;
 pub mod assertion_origin;

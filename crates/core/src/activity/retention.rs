@@ -2,8 +2,8 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use gatewright_domain::{Clock, id::ProjectId};
-use gatewright_store::{Store, StoreError, activity as rows, project};
+use gatewright_domain::{Clock, Timestamp, activity_rollup::Period, id::ProjectId};
+use gatewright_store::{Store, StoreError, activity as rows, activity_rollup, project};
 
 use crate::config::ActivityConfig;
 
@@ -49,6 +49,7 @@ impl Retention {
                 }
             }
         }
+        prune_counts(store, clock.now(), in_time).await?;
         let limit = i64::try_from(config.max_size_mb.saturating_mul(1024 * 1024)).unwrap_or(i64::MAX);
         let mut size = activity.size().await?;
         let wanted = if size > limit {
@@ -99,4 +100,21 @@ impl Retention {
         }
         Ok(())
     }
+}
+
+/// Deletes counts that are older than their period is kept.
+async fn prune_counts(store: &Store, now: Timestamp, in_time: impl Fn() -> bool) -> Result<(), StoreError> {
+    let activity = store.activity();
+    for period in Period::ALL {
+        let before = now.minus(period.kept());
+        while in_time() {
+            let gone = activity
+                .transact(move |tx| Box::pin(activity_rollup::prune(tx, period, before, PIECE)))
+                .await?;
+            if gone < u64::from(PIECE) {
+                break;
+            }
+        }
+    }
+    Ok(())
 }

@@ -11,7 +11,7 @@ use super::{
     first_row_of,
     names::{Said, find},
 };
-use crate::{StoreError, Tx, value::values};
+use crate::{StoreError, Tx, activity_rollup, value::values};
 
 /// Names looked at in one piece.
 const NAMES_MAX: u32 = 500;
@@ -121,6 +121,7 @@ pub async fn forget_project(tx: &mut Tx, project: ProjectId) -> Result<Pruned, S
     }
     let more = blocks.len() >= BLOCKS_MAX as usize;
     if !more {
+        activity_rollup::forget_of_project(tx, project).await?;
         let sql = "DELETE FROM activity_names WHERE project_id = $1";
         tx.execute(sql, values![project]).await?;
     }

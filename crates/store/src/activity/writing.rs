@@ -9,6 +9,7 @@ use std::{
 use gatewright_domain::{
     Timestamp,
     activity::{Activity, SessionMark},
+    activity_rollup::Counted,
     id::ProjectId,
 };
 use sqlx::AssertSqlSafe;
@@ -18,7 +19,7 @@ use super::{
     names::{self, Column, Said, Subject},
 };
 use crate::{
-    StoreError, Tx,
+    StoreError, Tx, activity_rollup,
     value::{Value, values},
 };
 
@@ -87,7 +88,8 @@ pub async fn write_batch(tx: &mut Tx, batch: &[Activity]) -> Result<(), StoreErr
         " ON CONFLICT DO NOTHING",
         &minutes,
     )
-    .await
+    .await?;
+    activity_rollup::add(tx, batch.iter().map(Counted::of).collect()).await
 }
 
 /// A name to look up.

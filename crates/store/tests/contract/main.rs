@@ -17,6 +17,7 @@ mod account_races;
 mod accounts;
 mod activity;
 mod activity_keeping;
+mod activity_rollups;
 mod administrator_providers;
 mod api_keys;
 mod audit_chain;
