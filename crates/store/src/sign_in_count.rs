@@ -100,12 +100,13 @@ pub async fn series(
         .collect()
 }
 
-/// Deletes counts of hours or days that began before `before`, at most `limit`; returns how many.
-pub async fn prune(tx: &mut Tx, period: Period, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+/// Deletes counts of hours and days that began before `before`, at most `limit`; returns how many.
+pub async fn prune(tx: &mut Tx, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
     let sql = "DELETE FROM sign_in_counts WHERE (project_id, seconds, begins_at, gateway_id) IN \
                (SELECT project_id, seconds, begins_at, gateway_id FROM sign_in_counts \
-               WHERE seconds = $1 AND begins_at < $2 ORDER BY begins_at LIMIT $3)";
-    tx.execute(sql, values![period.number(), before, limit]).await
+               WHERE seconds IN ($1, $2) AND begins_at < $3 LIMIT $4)";
+    let [hour, day] = [Period::Hour, Period::Day].map(Period::number);
+    tx.execute(sql, values![hour, day, before, limit]).await
 }
 
 pub(crate) async fn forget_of_project(tx: &mut Tx, project: ProjectId) -> Result<(), StoreError> {

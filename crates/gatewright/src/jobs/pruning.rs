@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatewright_domain::Timestamp;
+use gatewright_domain::{Timestamp, activity_rollup::Period};
 use gatewright_store::{self as store, StoreError, Tx, Urgency};
 
 use gatewright_admin::Admin;
@@ -50,6 +50,7 @@ enum Expiring {
     Assertions,
     Attempts,
     SignInPlaces,
+    SignInCounts,
     AuditEvents,
     EndedSessions,
     ReplicaMail,
@@ -99,6 +100,7 @@ impl Expiring {
         Self::Assertions,
         Self::Attempts,
         Self::SignInPlaces,
+        Self::SignInCounts,
         Self::AuditEvents,
         Self::EndedSessions,
         Self::ReplicaMail,
@@ -119,6 +121,7 @@ impl Expiring {
             Self::ClientDocuments => Some(KEEP_CLIENT_DOCUMENTS),
             Self::ApiKeys => Some(KEEP_ENDED_KEYS),
             Self::Incidents => Some(KEEP_INCIDENTS),
+            Self::SignInCounts => Some(Period::Day.kept()),
             Self::AuditEvents => match app.config.audit.retention_days {
                 0 => None,
                 days => Some(Duration::from_hours(24 * u64::from(days))),
@@ -153,6 +156,7 @@ impl Expiring {
             Self::Assertions => store::used_assertion::prune(tx, before, limit).await,
             Self::Attempts => store::sign_in_attempt::prune(tx, before, limit).await,
             Self::SignInPlaces => store::sign_in_place::prune(tx, before, limit).await,
+            Self::SignInCounts => store::sign_in_count::prune(tx, before, limit).await,
             Self::AuditEvents => {
                 // Whole days, because an event tells of each deletion.
                 let day = before.as_seconds().div_euclid(A_DAY) * A_DAY;
