@@ -32,12 +32,14 @@ const STYLE: &str = concat!(
     include_str!("../assets/dashboard/servers.css"),
     include_str!("../assets/dashboard/user_sources.css"),
     include_str!("../assets/dashboard/gateways.css"),
+    include_str!("../assets/dashboard/charts.css"),
 );
 const SCRIPT: &str = concat!(
     include_str!("../assets/dashboard/dashboard.js"),
     include_str!("../assets/dashboard/rows.js"),
     include_str!("../assets/dashboard/gateways.js"),
     include_str!("../assets/dashboard/try.js"),
+    include_str!("../assets/dashboard/activity.js"),
 );
 /// htmx 2.0.11 (Zero-Clause BSD, see `assets/vendor/htmx-LICENSE.txt`), as its makers minified it.
 const HTMX: &str = include_str!("../assets/vendor/htmx-2.0.11.min.js");
