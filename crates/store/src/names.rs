@@ -37,6 +37,8 @@ pub enum Choice {
     Gateway,
     /// User Sources.
     UserSource,
+    /// Servers.
+    Server,
     /// API keys, revoked ones too.
     ApiKey,
     /// Members: their accounts.
@@ -87,6 +89,7 @@ pub async fn to_choose_from(
     let sql = match kind {
         Choice::Gateway => "SELECT id, name FROM gateways WHERE project_id = $1 ORDER BY id LIMIT $2",
         Choice::UserSource => "SELECT id, name FROM user_sources WHERE project_id = $1 ORDER BY id LIMIT $2",
+        Choice::Server => "SELECT id, name FROM servers WHERE project_id = $1 ORDER BY id LIMIT $2",
         Choice::ApiKey => "SELECT id, name FROM api_keys WHERE project_id = $1 ORDER BY id LIMIT $2",
         Choice::Member => {
             "SELECT accounts.id, accounts.name FROM members JOIN accounts ON accounts.id = members.account_id \

@@ -1,4 +1,4 @@
-//! The activity of a project: list and read.
+//! The activity of a project: list, read, and what is new.
 
 use gatewright_domain::{
     activity::StoredActivity,
@@ -36,4 +36,23 @@ pub async fn find(
     rows::find(&mut tx, project, id)
         .await?
         .ok_or_else(|| ServiceError::not_found("request in the activity"))
+}
+
+/// Requests after the row with this number, oldest first, and the number of the last row that was looked at.
+pub async fn since(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    filter: &ActivityFilter,
+    after: i64,
+    limit: u32,
+) -> Result<(Vec<StoredActivity>, i64), ServiceError> {
+    let mut tx = app.store.read_activity(authority.read(project)?).await?;
+    Ok(rows::since(&mut tx, project, filter, after, limit).await?)
+}
+
+/// The number of the newest row, from which [`since`] continues.
+pub async fn last_row(app: &Admin, authority: &Authority, project: ProjectId) -> Result<i64, ServiceError> {
+    let mut tx = app.store.read_activity(authority.read(project)?).await?;
+    Ok(rows::last_row(&mut tx).await?)
 }

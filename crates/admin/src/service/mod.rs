@@ -24,6 +24,7 @@ mod grants;
 pub mod incidents;
 pub(crate) mod instance;
 pub mod invitations;
+pub mod live_tails;
 pub mod members;
 mod memory;
 pub mod names;
@@ -48,6 +49,7 @@ mod state;
 pub(crate) mod store;
 #[cfg(test)]
 mod tests;
+pub mod traffic;
 pub mod try_tool;
 pub(crate) mod turns;
 pub mod user_sources;

@@ -8,6 +8,7 @@ use gatewright_domain::{Clock, Entropy};
 use gatewright_gateway::Gateways;
 
 use super::{
+    live_tails::LiveTails,
     memory::{Directory, ResourceServer, SignInTrace},
     notifications::Notifier,
     pace::Pace,
@@ -49,6 +50,8 @@ pub struct Admin {
     pub notifier: Notifier,
     /// What was noted of what is watched.
     pub watch: Watch,
+    /// Pages that follow new requests.
+    pub live_tails: LiveTails,
 }
 
 impl Deref for Admin {
@@ -87,6 +90,7 @@ impl Admin {
             server_checks: ServerChecks::default(),
             changes: Turns::of(CHANGES_AT_ONCE, 1),
             pace: Pace::default(),
+            live_tails: LiveTails::default(),
             watch: Watch::default(),
         })
     }
