@@ -69,6 +69,22 @@ impl Filters {
         }
     }
 
+    /// The address of the same with one of them set to another value, or, if that is empty, without it.
+    pub(super) fn with(&self, changed: &str, value: &str) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for name in self.names {
+            let text = if *name == changed {
+                Some(value)
+            } else {
+                self.text(name)
+            };
+            if let Some(text) = text.filter(|text| !text.is_empty()) {
+                query.append_pair(name, text);
+            }
+        }
+        format!("{}?{}", self.path, query.finish())
+    }
+
     /// The address of a page of what they leave.
     pub(super) fn address(&self, cursor: Option<&str>) -> String {
         format!("{}{}", self.path, self.query(cursor))
@@ -82,6 +98,15 @@ pub(super) async fn gateways(
     chosen: Option<&str>,
 ) -> Result<Vec<(String, String)>, PageError> {
     choices(app, place, Choice::Gateway, Kind::Gateway, chosen).await
+}
+
+/// What a filter by server offers, in the same way.
+pub(super) async fn servers(
+    app: &Admin,
+    place: &InProject,
+    chosen: Option<&str>,
+) -> Result<Vec<(String, String)>, PageError> {
+    choices(app, place, Choice::Server, Kind::Server, chosen).await
 }
 
 /// What a filter by source offers, in the same way.

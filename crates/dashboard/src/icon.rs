@@ -12,6 +12,8 @@ pub(crate) const MARK: &str = r#"<svg viewBox="0 0 36 36" fill="none" stroke="cu
 pub(crate) enum Icon {
     /// A house: the overview.
     Home,
+    /// A line with a peak: activity.
+    Activity,
     /// An arch: gateways.
     Gateway,
     /// A badge with a face: User Sources.
@@ -60,6 +62,7 @@ impl Icon {
             Self::Home => {
                 r#"<path d="M3.5 9 10 3.5 16.5 9v6.5a1 1 0 0 1-1 1h-3.25v-4.5h-4.5v4.5H4.5a1 1 0 0 1-1-1z"/>"#
             }
+            Self::Activity => r#"<path d="M2.5 10.5h3l2.5-6 4 11 2.5-5h3"/>"#,
             Self::Gateway => {
                 r#"<path d="M3.5 16.5v-6a6.5 6.5 0 0 1 13 0v6"/><path d="M7.5 16.5v-5a2.5 2.5 0 0 1 5 0v5M2.5 16.5h15"/>"#
             }

@@ -2,10 +2,12 @@
 //! elsewhere. Handlers translate between HTML and the service functions and decide nothing themselves.
 
 mod account_page;
+mod activity;
 mod api_keys;
 mod assets;
 mod audit;
 mod browser;
+mod chart;
 mod compress;
 mod counted;
 mod deleting;
@@ -79,6 +81,7 @@ pub(crate) use gatewright_gateway::{authorization_server, relying_party, resourc
 fn routes(app: &Arc<Admin>) -> Router<Arc<Admin>> {
     let in_project = Router::new()
         .route("/", get(overview::show))
+        .merge(activity::routes())
         .merge(gateways::routes())
         .merge(user_sources::routes())
         .merge(servers::routes())

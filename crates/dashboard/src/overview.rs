@@ -12,6 +12,7 @@ use gatewright_store::{
 };
 
 use super::{
+    activity::{self, Tiles, Tools},
     counted::noun,
     error::PageError,
     icon::Icon,
@@ -68,6 +69,8 @@ struct OverviewPage {
     /// The redirect URL to register at every provider.
     callback: String,
     numbers: Vec<Number>,
+    day: Tiles,
+    tools: Tools,
     gateways: Vec<GatewayRow>,
     attempts: Vec<AttemptRow>,
     may_change: bool,
@@ -97,6 +100,8 @@ pub(super) async fn show(State(app): State<Arc<Admin>>, place: InProject) -> Res
         steps: steps(&place, &contents),
         callback: app.config.callback_url(),
         numbers: numbers(&place, &contents),
+        day: activity::tiles_of_project(&app, &place).await?,
+        tools: activity::tools_of(&app, &place).await?,
         gateways: gateways
             .items
             .into_iter()

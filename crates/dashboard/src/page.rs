@@ -34,6 +34,8 @@ pub(super) enum Section {
     Account,
     /// The first page of a project.
     Overview,
+    /// What gateways are asked.
+    Activity,
     /// Gateways.
     Gateways,
     /// User Sources.
@@ -61,6 +63,7 @@ pub(super) enum Section {
 /// The sections of a project, in the order of the navigation.
 const SECTIONS: [(Section, &str, &str, Icon); 12] = [
     (Section::Overview, "", "Overview", Icon::Home),
+    (Section::Activity, "/activity", "Activity", Icon::Activity),
     (Section::Gateways, "/gateways", "Gateways", Icon::Gateway),
     (
         Section::UserSources,
@@ -191,6 +194,7 @@ impl Frame {
     /// The page of the guide that fits.
     pub(super) fn help(&self) -> &'static str {
         match self.section {
+            Section::Activity => "/help/activity",
             Section::Gateways => "/help/gateways",
             Section::UserSources => "/help/sources",
             Section::Servers => "/help/servers",

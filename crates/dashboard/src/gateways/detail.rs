@@ -22,13 +22,14 @@ use gatewright_gateway::known_clients;
 
 use crate::{
     Admin,
+    activity::{self, Tiles},
     counted::counted,
     error::PageError,
     form::{Asked, Form},
     list::Badge,
     moment::Moment,
     page::{self, Frame, ProjectLink, Section},
-    service::{ServiceError, gateways as service, user_sources},
+    service::{ServiceError, gateways as service, traffic::Subject, user_sources},
     session::InProject,
 };
 
@@ -94,6 +95,7 @@ struct DetailPage {
     names: Names,
     trusted: Vec<TrustedRow>,
     registration: Vec<&'static str>,
+    day: Tiles,
     created: Moment,
     updated: Moment,
 }
@@ -159,6 +161,7 @@ async fn render_after(
         settings.preregistered_clients,
     ];
     let accepted = REGISTRATION.iter().zip(switches).filter(|(_, is_on)| *is_on);
+    let day = activity::tiles_of(app, place, &Subject::Gateway(id), &format!("gateway={id}")).await?;
     let now = app.now();
     Ok(page::show_with(
         action_form.status(),
@@ -181,6 +184,7 @@ async fn render_after(
             names,
             trusted: gateway.trusted_clients.iter().map(trusted).collect(),
             registration: accepted.map(|((_, label, _), _)| *label).collect(),
+            day,
             created: Moment::new(gateway.created_at, now),
             updated: Moment::new(gateway.updated_at, now),
             gateway,

@@ -34,7 +34,7 @@ macro_rules! guide {
 }
 
 /// The pages, in the order of the navigation.
-const GUIDE: [Guide; 17] = guide! {
+const GUIDE: [Guide; 18] = guide! {
     "" = "guide/README.md";
     "first-steps" = "guide/first-steps.md";
     "modes" = "guide/modes.md";
@@ -44,6 +44,7 @@ const GUIDE: [Guide; 17] = guide! {
     "connect" = "guide/connect.md";
     "users" = "guide/users.md";
     "sign-ins" = "guide/sign-ins.md";
+    "activity" = "guide/activity.md";
     "members" = "guide/members.md";
     "tls" = "guide/tls.md";
     "replicas" = "guide/replicas.md";

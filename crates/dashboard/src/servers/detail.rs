@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     Admin,
+    activity::{self, Tiles},
     error::PageError,
     flash::Flash,
     form::Asked,
@@ -28,6 +29,7 @@ use crate::{
     service::{
         server_checks::{self, Answered},
         servers as service,
+        traffic::Subject,
     },
     session::InProject,
 };
@@ -79,6 +81,7 @@ struct DetailPage {
     ask: Option<String>,
     gateways: Vec<GatewayLink>,
     incidents: Vec<IncidentRow>,
+    day: Tiles,
 }
 
 /// GET `/projects/{project}/servers/{server}`. It shows what is known; with `ask` the server is asked first, unless that was
@@ -111,6 +114,7 @@ pub(super) async fn show(
     };
     let shown = seen.as_ref().and_then(|check| check.outcome.as_ref().ok());
     let shown = shown.map(|answered| shown_of(answered, &path, search, &turned));
+    let day = activity::tiles_of(&app, &place, &Subject::Server(id), &format!("server={id}")).await?;
     let now = app.now();
     Ok(page::show(&DetailPage {
         frame: place.frame(Section::Servers),
@@ -130,6 +134,7 @@ pub(super) async fn show(
         updated: Moment::new(server.updated_at, now),
         gateways: links(&place, using),
         incidents: incidents::of(&app, &place, id.to_string()).await?,
+        day,
         prefix: server.tool_prefix().to_owned(),
         name: server.name,
         slug: server.slug,

@@ -1,5 +1,7 @@
 //! The pages as a browser sees them, in process.
 
+mod activity;
+mod activity_live;
 mod audit;
 pub(super) mod bench;
 mod connecting;

@@ -11,6 +11,7 @@ async fn a_viewer_sees_every_page_and_no_form_that_changes_the_project() {
         .await;
     for rest in [
         "",
+        "/activity",
         "/gateways",
         "/user-sources",
         "/servers",

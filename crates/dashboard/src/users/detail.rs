@@ -14,6 +14,7 @@ use gatewright_store::{PageRequest, held_grants::HeldGrants, sign_in_attempt::At
 use super::list::called;
 use crate::{
     Admin,
+    activity::{self, Tiles},
     counted::counted,
     error::PageError,
     form::Asked,
@@ -22,7 +23,9 @@ use crate::{
     page::{self, Frame, ProjectLink, Section, initial},
     service::{
         names::{self, Kind},
-        sign_in_attempts, users as service,
+        sign_in_attempts,
+        traffic::Subject,
+        users as service,
     },
     session::InProject,
     sign_ins::{self, AttemptRow},
@@ -77,6 +80,7 @@ struct UserPage {
     first: Option<String>,
     next: Option<String>,
     attempts: Vec<AttemptRow>,
+    day: Tiles,
     may_manage: bool,
     path: String,
 }
@@ -104,6 +108,8 @@ pub(super) async fn show(
     };
     let last = PageRequest::first(SIGN_INS);
     let attempts = sign_in_attempts::list(&app, authority, project, &filter, &last).await?;
+    let person = Subject::Person(id.to_string());
+    let day = activity::tiles_of(&app, &place, &person, &format!("person={id}")).await?;
     let now = app.now();
     let path = place.path(&format!("/users/{id}"));
     let row = |grant: Grant| {
@@ -144,6 +150,7 @@ pub(super) async fn show(
         first: request.after.is_some().then(|| path.clone()),
         next: read.next.map(|next| format!("{path}?cursor={next}")),
         attempts: sign_ins::rows(&app, &place, attempts.items).await?,
+        day,
         may_manage: place.may_change(),
         path,
         user,
