@@ -85,7 +85,7 @@ impl Default for Pace {
 }
 
 impl Expiring {
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 21] = [
         Self::ClaimedSignIns,
         Self::TestSignIns,
         Self::BroughtCodes,
