@@ -61,7 +61,7 @@ pub(super) enum Section {
 }
 
 /// The sections of a project, in the order of the navigation.
-const SECTIONS: [(Section, &str, &str, Icon); 12] = [
+const SECTIONS: [(Section, &str, &str, Icon); 13] = [
     (Section::Overview, "", "Overview", Icon::Home),
     (Section::Activity, "/activity", "Activity", Icon::Activity),
     (Section::Gateways, "/gateways", "Gateways", Icon::Gateway),

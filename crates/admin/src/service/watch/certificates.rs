@@ -84,8 +84,7 @@ fn subject(project: ProjectId, id: &impl ToString, name: &str, url: &str) -> Opt
 fn news(subject: &Subject, certificate: SeenCertificate, noted: Option<State>) -> Option<Seen> {
     let ends_soon = certificate.expires_at < certificate.seen_at.plus(SOON);
     let is_new = noted.is_none_or(|noted| {
-        noted.ends_soon != ends_soon
-            || (ends_soon && certificate.seen_at.since(noted.seen_at) >= NOTED_EVERY)
+        noted.ends_soon != ends_soon || (ends_soon && certificate.seen_at.since(noted.seen_at) >= NOTED_EVERY)
     });
     if !is_new {
         return None;
