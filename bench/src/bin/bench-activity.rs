@@ -164,7 +164,7 @@ impl Made {
         let server = self.pick(self.servers.len());
         let item = server * 10 + self.pick(10);
         Activity {
-            at: Timestamp::from_millis(1_790_000_000_000 + self.count.cast_signed() * 100),
+            at: made_at(self.count),
             project_id: self.project,
             gateway_id: self.gateways[server % self.gateways.len()],
             caller: Some(Arc::clone(&self.callers[person])),
@@ -254,8 +254,8 @@ impl Made {
             (
                 "an hour in the middle",
                 ActivityFilter {
-                    from: Some(self.at(self.count / 2)),
-                    to: Some(self.at(self.count / 2).plus(Duration::from_hours(1))),
+                    from: Some(made_at(self.count / 2)),
+                    to: Some(made_at(self.count / 2).plus(Duration::from_hours(1))),
                     ..any()
                 },
             ),
@@ -268,8 +268,9 @@ impl Made {
             ),
         ]
     }
+}
 
-    fn at(&self, row: u64) -> Timestamp {
-        Timestamp::from_millis(1_790_000_000_000 + row.cast_signed() * 100)
-    }
+/// When the made-up row of this number was made.
+fn made_at(row: u64) -> Timestamp {
+    Timestamp::from_millis(1_790_000_000_000 + row.cast_signed() * 100)
 }

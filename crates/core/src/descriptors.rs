@@ -168,13 +168,13 @@ mod tests {
         for part in [
             "16384",
             "1024",
-            "384 connections",
+            "378 connections",
             "LimitNOFILE",
-            "at least 33024",
+            "at least 33036",
         ] {
             assert!(warning.contains(part), "{part} is missing: {warning}");
         }
-        assert_eq!(fit(16_384, Some(33_024)).warning(), None);
+        assert_eq!(fit(16_384, Some(33_036)).warning(), None);
         assert_eq!(fit(100, Some(1_024)).warning(), None);
         assert!(
             fit(16_384, Some(128))

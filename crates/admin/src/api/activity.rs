@@ -23,6 +23,9 @@ use super::{
 };
 use crate::{Admin, schema, service::activity as service};
 
+/// Characters of a text that is looked for.
+const TEXT_MAX: usize = 256;
+
 /// A request of a gateway: who asked for what, and what became of it. Never its arguments or its result.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Activity)]
@@ -171,6 +174,18 @@ pub(super) struct ActivityQuery {
 
 impl ActivityQuery {
     fn filter(self) -> Result<ActivityFilter, Problem> {
+        let texts = [
+            ("item", &self.item),
+            ("header_user_id", &self.header_user_id),
+            ("client_id", &self.client_id),
+        ];
+        for (name, text) in texts {
+            if text.as_ref().is_some_and(|text| text.chars().count() > TEXT_MAX) {
+                return Err(Problem::malformed(format!(
+                    "The parameter `{name}` can have {TEXT_MAX} characters at most."
+                )));
+            }
+        }
         let people = [
             self.user_id.map(|id| id.to_string()),
             self.account_id.map(|id| id.to_string()),

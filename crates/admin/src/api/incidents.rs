@@ -98,6 +98,18 @@ pub(super) struct IncidentQuery {
     subject_id: Option<String>,
 }
 
+/// Whether a text has the form of an ID of anything.
+fn is_id(text: &str) -> bool {
+    text.split_once('_').is_some_and(|(kind, number)| {
+        matches!(kind.len(), 2 | 3)
+            && kind.bytes().all(|byte| byte.is_ascii_lowercase())
+            && number.len() == 32
+            && number
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    })
+}
+
 /// List incidents, newest first
 ///
 /// Servers that could not be used, refused client secrets, sign-ins that failed, certificates and keys about to expire. Each is
@@ -116,6 +128,11 @@ pub(super) async fn list_incidents(
     Parameters(query): Parameters<IncidentQuery>,
 ) -> Result<List<IncidentResource>, Problem> {
     let page = Paging::request::<IncidentId>(query.limit, query.cursor)?;
+    if query.subject_id.as_deref().is_some_and(|id| !is_id(id)) {
+        return Err(Problem::malformed(
+            "The parameter `subject_id` must be an ID, like `srv_` with 32 hexadecimal digits behind it.",
+        ));
+    }
     let filter = IncidentFilter {
         kind: query.kind,
         subject_id: query.subject_id,

@@ -311,15 +311,12 @@ async fn settle(
     let mut spread = [0; 4];
     app.entropy.fill(&mut spread);
     let (id, channel, why) = (message.id, &message.channel, &failure.why);
-    match retry_after(failed, u32::from_be_bytes(spread)) {
-        Some(pause) => {
-            let pause = failure.pause.map_or(pause, |asked| pause.max(asked));
-            tracing::warn!(message = %id, channel, failed, why, again_in = ?pause, "a notification was not sent");
-            notification::postpone(tx, id, why, app.now().plus(pause)).await
-        }
-        None => {
-            tracing::error!(message = %id, channel, why, "a notification was given up after {ATTEMPTS} attempts");
-            notification::delete(tx, id).await
-        }
+    if let Some(pause) = retry_after(failed, u32::from_be_bytes(spread)) {
+        let pause = failure.pause.map_or(pause, |asked| pause.max(asked));
+        tracing::warn!(message = %id, channel, failed, why, again_in = ?pause, "a notification was not sent");
+        notification::postpone(tx, id, why, app.now().plus(pause)).await
+    } else {
+        tracing::error!(message = %id, channel, why, "a notification was given up after {ATTEMPTS} attempts");
+        notification::delete(tx, id).await
     }
 }

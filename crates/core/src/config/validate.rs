@@ -291,21 +291,21 @@ mod tests {
                 (|config| config.notifications.webhook_url = Some("hooks".to_owned())) as fn(&mut Config),
             ),
             ("notifications.webhook_secret", |config| {
-                config.notifications.webhook_secret = None
+                config.notifications.webhook_secret = None;
             }),
             ("notifications.webhook_secret", |config| {
-                config.notifications.webhook_secret = Some(Secret::new("short"))
+                config.notifications.webhook_secret = Some(Secret::new("short"));
             }),
             ("notifications.email", |config| {
-                config.notifications.email.push("grace".to_owned())
+                config.notifications.email.push("grace".to_owned());
             }),
             ("smtp.host", |config| config.smtp.host = None),
             ("smtp.from", |config| {
-                config.smtp.from = Some("Gatewright".to_owned())
+                config.smtp.from = Some("Gatewright".to_owned());
             }),
             ("smtp.password", |config| config.smtp.password = None),
             ("smtp.security", |config| {
-                config.smtp.security = SmtpSecurity::None
+                config.smtp.security = SmtpSecurity::None;
             }),
         ] {
             let with = |config: &mut Config| {

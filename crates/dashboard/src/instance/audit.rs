@@ -69,7 +69,7 @@ pub(super) async fn show(
         events: read
             .items
             .into_iter()
-            .map(|event| row(event, &names, now))
+            .map(|event| row(&event, &names, now))
             .collect(),
         first: request.after.map(|_| PATH.to_owned()),
         next: read.next.map(|next| format!("{PATH}?cursor={next}")),
@@ -90,9 +90,9 @@ async fn names(app: &Admin, visit: &Visit) -> Result<HashMap<String, String>, Pa
     Ok(accounts.chain(keys).collect())
 }
 
-fn row(event: AuditEvent, names: &HashMap<String, String>, now: Timestamp) -> EventRow {
+fn row(event: &AuditEvent, names: &HashMap<String, String>, now: Timestamp) -> EventRow {
     let called = |id: String| names.get(&id).cloned().unwrap_or(id);
-    let (object, address) = (words::object(&event), words::address(&event));
+    let (object, address) = (words::object(event), words::address(event));
     EventRow {
         at: Moment::new(event.last_at, now),
         what: words::in_words(&event.action),

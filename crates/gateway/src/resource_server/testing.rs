@@ -134,6 +134,24 @@ impl Drop for GivenUp {
     }
 }
 
+/// Headers of an answer that concern no one behind the gateway.
+const SMUGGLED: [(&str, &str); 11] = [
+    ("content-type", "application/json"),
+    ("set-cookie", "a=b"),
+    ("location", "https://evil.example"),
+    ("access-control-allow-origin", "*"),
+    ("access-control-allow-credentials", "true"),
+    ("connection", "x-hop"),
+    ("x-hop", "something"),
+    ("keep-alive", "timeout=1"),
+    (
+        "www-authenticate",
+        "Bearer resource_metadata=\"https://evil.example\"",
+    ),
+    ("mcp-session-id", "a-session"),
+    ("x-powered-by", "something"),
+];
+
 async fn tell(State(upstream): State<Arc<Upstream>>, headers: HeaderMap, body: Bytes) -> Response {
     let message: Value = serde_json::from_slice(&body).unwrap();
     let result = match message["method"].as_str().unwrap() {
@@ -217,23 +235,7 @@ async fn tell(State(upstream): State<Arc<Upstream>>, headers: HeaderMap, body: B
         }
         _ => {}
     }
-    let smuggled = [
-        ("content-type", "application/json"),
-        ("set-cookie", "a=b"),
-        ("location", "https://evil.example"),
-        ("access-control-allow-origin", "*"),
-        ("access-control-allow-credentials", "true"),
-        ("connection", "x-hop"),
-        ("x-hop", "something"),
-        ("keep-alive", "timeout=1"),
-        (
-            "www-authenticate",
-            "Bearer resource_metadata=\"https://evil.example\"",
-        ),
-        ("mcp-session-id", "a-session"),
-        ("x-powered-by", "something"),
-    ];
-    (smuggled, answer.to_string()).into_response()
+    (SMUGGLED, answer.to_string()).into_response()
 }
 
 /// An answer behind a report of progress and a line of the log.

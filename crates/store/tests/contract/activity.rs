@@ -104,6 +104,28 @@ fn various(world: &World, office: &Office, count: usize) -> Vec<Activity> {
         .collect()
 }
 
+/// Whether a filter finds a row, said another way.
+fn is_wanted(filter: &ActivityFilter, row: &Activity) -> bool {
+    let caller = row.caller.as_deref();
+    let who = caller.and_then(|caller| caller.person.as_deref());
+    let client = caller.and_then(|caller| Some(&*caller.client.as_ref()?.id));
+    filter.gateway_id.is_none_or(|id| id == row.gateway_id)
+        && filter.server_id.is_none_or(|id| Some(id) == row.server_id)
+        && filter
+            .item
+            .as_deref()
+            .is_none_or(|item| Some(item) == row.item.as_deref())
+        && filter.person.as_deref().is_none_or(|person| Some(person) == who)
+        && filter
+            .client
+            .as_deref()
+            .is_none_or(|wanted| Some(wanted) == client)
+        && filter.outcome.is_none_or(|outcome| outcome == row.outcome)
+        && filter.rule.is_none_or(|rule| Some(rule) == row.rule)
+        && filter.kind.is_none_or(|kind| kind == row.kind)
+        && filter.request.is_none_or(|request| request == row.request)
+}
+
 async fn every_filter_finds_what_a_look_at_all_rows_finds(world: World) {
     let office = Office::new(&world);
     let rows = various(&world, &office, 6_000);
@@ -169,27 +191,12 @@ async fn every_filter_finds_what_a_look_at_all_rows_finds(world: World) {
         },
     ];
     for filter in filters {
-        let of = |row: &Activity| {
-            let caller = row.caller.as_deref();
-            let who = caller.and_then(|caller| caller.person.as_deref());
-            let client = caller.and_then(|caller| Some(&*caller.client.as_ref()?.id));
-            filter.gateway_id.is_none_or(|id| id == row.gateway_id)
-                && filter.server_id.is_none_or(|id| Some(id) == row.server_id)
-                && filter
-                    .item
-                    .as_deref()
-                    .is_none_or(|item| Some(item) == row.item.as_deref())
-                && filter.person.as_deref().is_none_or(|person| Some(person) == who)
-                && filter
-                    .client
-                    .as_deref()
-                    .is_none_or(|wanted| Some(wanted) == client)
-                && filter.outcome.is_none_or(|outcome| outcome == row.outcome)
-                && filter.rule.is_none_or(|rule| Some(rule) == row.rule)
-                && filter.kind.is_none_or(|kind| kind == row.kind)
-                && filter.request.is_none_or(|request| request == row.request)
-        };
-        let expected: Vec<Activity> = rows.iter().rev().filter(|row| of(row)).cloned().collect();
+        let expected: Vec<Activity> = rows
+            .iter()
+            .rev()
+            .filter(|row| is_wanted(&filter, row))
+            .cloned()
+            .collect();
         for (limit, look_at) in [(23, None), (200, None), (50, Some(1_024))] {
             let filter = ActivityFilter {
                 look_at,

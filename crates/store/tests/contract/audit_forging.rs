@@ -16,6 +16,25 @@ contract!(
     what_an_anchor_knows_cannot_be_removed_from_the_end,
 );
 
+/// Puts the six events back that were kept, with their head.
+async fn restore(world: &World, chain: &str) {
+    let of_chain = format!("project_id = '{chain}'");
+    by_hand(
+        world,
+        &format!("DELETE FROM audit_events WHERE {of_chain} OR project_id = 'prj_other'"),
+    )
+    .await;
+    by_hand(world, "INSERT INTO audit_events SELECT * FROM kept").await;
+    by_hand(world, &format!("DELETE FROM audit_heads WHERE {of_chain}")).await;
+    let kept = |seq: i64, column: &str| format!("(SELECT {column} FROM kept WHERE seq = {seq})");
+    let sql = format!(
+        "INSERT INTO audit_heads (project_id, seq, digest, base_seq, base_digest) VALUES ('{chain}', 6, {}, 0, {})",
+        kept(6, "digest"),
+        kept(1, "previous")
+    );
+    by_hand(world, &sql).await;
+}
+
 async fn removed_inserted_and_swapped_rows_are_found(world: World) {
     let project = world.project().await.id;
     let chain = project.to_string();
@@ -39,6 +58,7 @@ async fn removed_inserted_and_swapped_rows_are_found(world: World) {
         format!("UPDATE audit_events SET {set} WHERE project_id = '{chain}' AND {which}")
     };
     let head = |set: &str| format!("UPDATE audit_heads SET {set} WHERE project_id = '{chain}'");
+    let no_head = format!("DELETE FROM audit_heads WHERE project_id = '{chain}'");
     let without_last = format!("seq = 5, digest = {}", of(5, "digest"));
     let tampered: Vec<(&str, Vec<String>)> = vec![
         ("one in the middle", vec![deleted("seq = 3")]),
@@ -56,10 +76,7 @@ async fn removed_inserted_and_swapped_rows_are_found(world: World) {
                 head("seq = 5"),
             ],
         ),
-        (
-            "the head",
-            vec![format!("DELETE FROM audit_heads WHERE project_id = '{chain}'")],
-        ),
+        ("the head", vec![no_head.clone()]),
         ("a row outside the chain", vec![copy("NULL")]),
         ("a row after the last", vec![copy("7")]),
         (
@@ -102,20 +119,7 @@ async fn removed_inserted_and_swapped_rows_are_found(world: World) {
         }
         let report = check(&world, &chain).await;
         assert_ne!(report.fault_count, 0, "{what} is not found");
-        by_hand(&world, &format!("DELETE {rows}")).await;
-        by_hand(&world, "DELETE FROM audit_events WHERE project_id = 'prj_other'").await;
-        by_hand(&world, "INSERT INTO audit_events SELECT * FROM kept").await;
-        by_hand(
-            &world,
-            &format!("DELETE FROM audit_heads WHERE project_id = '{chain}'"),
-        )
-        .await;
-        let sql = format!(
-            "INSERT INTO audit_heads (project_id, seq, digest, base_seq, base_digest) VALUES ('{chain}', 6, {}, 0, {})",
-            of(6, "digest"),
-            of(1, "previous")
-        );
-        by_hand(&world, &sql).await;
+        restore(&world, &chain).await;
         is_whole(&world, &chain).await;
     }
     // A chain whose end was removed with the head corrected is whole. An anchor knows better.
@@ -126,11 +130,7 @@ async fn removed_inserted_and_swapped_rows_are_found(world: World) {
     by_hand(&world, &head("seq = 2, digest = 'v1.x'")).await;
     written(&world, project, 1).await;
     assert_ne!(check(&world, &chain).await.fault_count, 0);
-    by_hand(
-        &world,
-        &format!("DELETE FROM audit_heads WHERE project_id = '{chain}'"),
-    )
-    .await;
+    by_hand(&world, &no_head).await;
     written(&world, project, 1).await;
     assert_ne!(check(&world, &chain).await.fault_count, 0);
 }

@@ -72,6 +72,7 @@ async fn a_request_is_found_by_each_filter_and_shows_what_became_of_it() {
         upstream_us: Some(900),
         ..refused(&bench, &acme, &gateway, "|ada@example.com")
     };
+    let later = second.at.to_rfc3339();
     record(&bench, [first.clone(), second]).await;
     let path = acme.path("activity");
     let both = listed(&bench, &acme.viewer, &path).await;
@@ -89,7 +90,6 @@ async fn a_request_is_found_by_each_filter_and_shows_what_became_of_it() {
         "session": "cdcdcdcdcdcd",
     });
     assert_eq!(read.body, expected);
-    let later = bench.now().to_rfc3339();
     for (filter, expected) in [
         (format!("gateway_id={gateway}"), &both[..]),
         (format!("user_id={user}"), &both[1..]),
@@ -119,6 +119,7 @@ async fn a_request_is_found_by_each_filter_and_shows_what_became_of_it() {
         "trace_id=1",
         "session=1",
         "cursor=evt_1",
+        &format!("item={}", "x".repeat(257)),
         &format!("user_id={user}&header_user_id=ada"),
     ] {
         bench

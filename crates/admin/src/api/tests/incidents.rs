@@ -1,6 +1,6 @@
 //! Incidents, from what is noticed to what is told.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use gatewright_domain::{Clock as _, secret::Secret};
 use http::StatusCode;
@@ -26,7 +26,7 @@ async fn receiver(statuses: &[u16]) -> (String, mpsc::UnboundedReceiver<String>)
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
     let (sender, received) = mpsc::unbounded_channel();
-    let mut statuses = statuses.to_vec().into_iter();
+    let mut statuses = VecDeque::from(statuses.to_vec());
     tokio::spawn(async move {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
@@ -36,7 +36,7 @@ async fn receiver(statuses: &[u16]) -> (String, mpsc::UnboundedReceiver<String>)
                 request.push(stream.read_u8().await.unwrap());
             }
             sender.send(String::from_utf8(request).unwrap()).unwrap();
-            let status = StatusCode::from_u16(statuses.next().unwrap_or(204)).unwrap();
+            let status = StatusCode::from_u16(statuses.pop_front().unwrap_or(204)).unwrap();
             let answer = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
             stream.write_all(answer.as_bytes()).await.unwrap();
         }
@@ -209,9 +209,9 @@ async fn a_storm_is_one_message() {
     assert_eq!(incidents(&bench, &acme, "?kind=api_key_expires").await.len(), 3);
     later(&bench, MINUTE * 2).await;
     let (one, other) = tokio::join!(round(&bench.app), round(&bench.app));
-    (one.unwrap(), other.unwrap());
+    one.and(other).unwrap();
     let (one, other) = tokio::join!(send(&bench.app), send(&bench.app));
-    (one.unwrap(), other.unwrap());
+    one.and(other).unwrap();
     assert_eq!(
         body(&received.try_recv().unwrap())["data"]["begun"]
             .as_array()

@@ -236,7 +236,8 @@ async fn a_header_typed_as_it_is_leaves_no_trace_of_its_value_in_the_audit_trail
     };
     let created = newest().await;
     assert!(!created.to_string().contains("canary"), "{created:#}");
-    assert!(!created.to_string().contains("digest") && !created.to_string().contains("characters"));
+    let changes = created["changes"].to_string();
+    assert!(!changes.contains("digest") && !changes.contains("characters"));
     let reference = json!({"field": "headers.X-Reference", "after": "Bearer ${secret:TOKEN}"});
     assert!(
         created["changes"].as_array().unwrap().contains(&reference),

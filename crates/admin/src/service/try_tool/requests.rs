@@ -203,6 +203,7 @@ impl Request {
     }
 
     /// The same request again, with these answers and the state of the server.
+    #[must_use]
     pub fn again(&self, responses: Option<Map<String, Value>>, state: Option<String>) -> Self {
         let mut again = self.clone();
         match &mut again {

@@ -78,14 +78,13 @@ impl<'a> Walk<'a> {
             self.digest = None;
         }
         self.seq = seq;
-        match read {
-            Ok(row) => self.check(seq, row),
-            Err(_) => {
-                self.report.add(Fault::Unreadable {
-                    seq: Shown(Some(seq)),
-                });
-                self.digest = None;
-            }
+        if let Ok(row) = read {
+            self.check(seq, row);
+        } else {
+            self.report.add(Fault::Unreadable {
+                seq: Shown(Some(seq)),
+            });
+            self.digest = None;
         }
         Some(seq)
     }
