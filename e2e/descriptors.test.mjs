@@ -38,7 +38,7 @@ describe("descriptors", () => {
   });
 
   test("a limit that is too low is reported at start, with the number of connections that fit", () => {
-    assert.match(gateway.log(), /may open only 400 files and connections, so it accepts 72 connections/);
+    assert.match(gateway.log(), /may open only 400 files and connections, so it accepts 66 connections/);
   });
 
   test("five hundred slow calls of one person leave others served", async () => {
