@@ -97,8 +97,11 @@ test("the files of the guide are valid configuration", async () => {
     for (const [index, block] of (await blocks(page, "toml")).entries()) {
       const file = join(folder, `${page}-${index}.toml`);
       await writeFile(file, block.replace("file:/etc/gatewright/master.key", `file:${join(folder, "master.key")}`));
-      const secret = { GATEWRIGHT__ADMINISTRATORS__OIDC_CLIENT_SECRET: "a secret of some length" };
-      await run(program, ["config", "check", "--config", file], { env: page === "members" ? secret : {} });
+      const secrets = {
+        members: { GATEWRIGHT__ADMINISTRATORS__OIDC_CLIENT_SECRET: "a secret of some length" },
+        operating: { GATEWRIGHT__NOTIFICATIONS__WEBHOOK_SECRET: `whsec_${Buffer.alloc(32, "made-up").toString("base64")}` },
+      };
+      await run(program, ["config", "check", "--config", file], { env: secrets[page] ?? {} });
     }
   }
   await rm(folder, { recursive: true, force: true });
