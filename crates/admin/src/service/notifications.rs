@@ -35,7 +35,7 @@ const WAITING_MAX: i64 = 200;
 const AT_ONCE: u32 = 10;
 const CLAIM: Duration = Duration::from_mins(10);
 
-/// Those who are told.
+/// The recipients of notifications.
 #[derive(Debug)]
 pub struct Notifier {
     webhook: Option<Webhook>,

@@ -46,7 +46,7 @@ pub struct Admin {
     pub changes: Turns,
     /// How often callers change something.
     pub pace: Pace,
-    /// Those who are told of incidents.
+    /// The recipients of messages about incidents.
     pub notifier: Notifier,
     /// What was noted of what is watched.
     pub watch: Watch,

@@ -115,7 +115,7 @@ pub async fn round(app: &Admin) -> Result<(), StoreError> {
     tx.commit().await
 }
 
-/// Where people are told sooner, it is looked through more often.
+/// How often incidents are checked: more often if messages are sent sooner.
 fn round_every(app: &Admin) -> Duration {
     app.config
         .notifications

@@ -1,4 +1,4 @@
-//! Incidents, from what is noticed to what is told.
+//! Incidents, from the first observation to the message about it.
 
 use std::{collections::VecDeque, time::Duration};
 
