@@ -25,7 +25,7 @@ pub type Accepted = (Map<String, Value>, String);
 /// An ID token through all checks, against the key set a provider published.
 pub fn id_token(token: &str, keys: &[u8]) -> Option<Accepted> {
     let keys = KeySet::parse(Owner::Provider, keys)?;
-    check(UnverifiedToken::parse(token).ok()?.verify_here(&keys).ok()?)
+    check(UnverifiedToken::parse(token).ok()?.verify(&keys).ok()?)
 }
 
 /// Claims through all checks but that of the signature, which hardly any input gets past.

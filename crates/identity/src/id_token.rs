@@ -2,21 +2,19 @@
 //!
 //! Each stage is a type that only the stage before it gives: [`UnverifiedToken`], [`SignedClaims`], [`IdToken`].
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use aws_lc_rs::digest;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use gatewright_domain::{Timestamp, token_hash::TokenHash};
 use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
-use tokio::time::Instant;
 
 use crate::{
     excerpt::excerpt,
     jose::{
         compact::{Jws, JwsError},
         key_set::{KeySet, SignatureAlgorithm, Verification},
-        signatures::Signatures,
     },
     subject::{self, SubjectError},
 };
@@ -70,9 +68,6 @@ pub enum IdTokenError {
     /// Several keys fit, and the token names none of them.
     #[error("the ID token names no key (kid), and more published keys fit than are tried")]
     Ambiguous,
-    /// The signature could not be checked in time.
-    #[error("too many signatures waited to be checked at that moment")]
-    Busy,
     /// None of the keys that fit made the signature.
     #[error("the signature of the ID token does not verify with the published keys")]
     Signature,
@@ -233,27 +228,15 @@ impl<'a> UnverifiedToken<'a> {
         }
     }
 
-    /// Checks the signature against the provider's keys, in a pool and before a deadline. An error that
-    /// [may be a rotation](IdTokenError::may_be_rotation) is worth another look at the keys.
-    pub(crate) async fn verify(
-        &self,
-        pool: &Signatures,
-        keys: &Arc<KeySet>,
-        until: Instant,
-    ) -> Result<SignedClaims, IdTokenError> {
-        let verified = pool.verify(&self.0, keys, until).await;
-        self.judge(keys, verified.map_err(|_| IdTokenError::Busy)?)
-    }
-
-    /// The same on this thread.
-    #[cfg(any(test, fuzzing))]
-    pub(crate) fn verify_here(&self, keys: &KeySet) -> Result<SignedClaims, IdTokenError> {
-        self.judge(keys, self.0.signed().verify(keys))
-    }
-
-    fn judge(&self, keys: &KeySet, verified: Verification) -> Result<SignedClaims, IdTokenError> {
+    /// Checks the signature against the provider's keys. An error that [may be a rotation](IdTokenError::may_be_rotation) is
+    /// worth another look at the keys.
+    ///
+    /// It runs on the thread of its sign-in and takes a fraction of a millisecond: sign-ins have threads of their own, and how
+    /// many run at the same time is bounded before. A pool was slower under overload than the check itself, because each handover to
+    /// another thread waits for a processor.
+    pub(crate) fn verify(&self, keys: &KeySet) -> Result<SignedClaims, IdTokenError> {
         let token = &self.0;
-        match verified {
+        match token.signed().verify(keys) {
             Verification::Good => Ok(SignedClaims {
                 algorithm: token.algorithm,
                 claims: token.claims.clone(),

@@ -19,7 +19,6 @@ use crate::{
     jose::{
         key_cache::{KeyCache, KeysWanted},
         key_set::{self, KeySet, Owner},
-        signatures::Signatures,
     },
     pushes::Pushes,
     verdicts::Verdicts,
@@ -123,7 +122,6 @@ pub struct Providers {
     url_rule: UrlRule,
     documents: SingleFlight<Document, ProviderError>,
     keys: KeyCache<ProviderError>,
-    signatures: Signatures,
     pushes: Pushes,
     verdicts: Verdicts,
 }
@@ -140,7 +138,6 @@ impl Providers {
             },
             documents: SingleFlight::default(),
             keys: KeyCache::default(),
-            signatures: Signatures::default(),
             pushes: Pushes::default(),
             verdicts: Verdicts::default(),
         }
@@ -154,11 +151,6 @@ impl Providers {
     /// How often providers changed their mind about a client secret.
     pub fn verdicts(&self) -> &Verdicts {
         &self.verdicts
-    }
-
-    /// The pool in which signatures of providers are checked.
-    pub fn signatures(&self) -> &Signatures {
-        &self.signatures
     }
 
     /// The present moment.

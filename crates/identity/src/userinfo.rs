@@ -167,9 +167,8 @@ impl Visit<'_> {
         let claims = if signed {
             let text = std::str::from_utf8(&body).map_err(|_| unusable())?;
             let token = UnverifiedToken::parse(text.trim()).map_err(|_| unusable())?;
-            let pool = self.providers.signatures();
-            let verified = token.verify(pool, keys, self.budget.until()).await;
-            verified
+            token
+                .verify(keys)
                 .ok()
                 .and_then(|signed| signed.into_userinfo(about.issuer, about.client_id))
         } else {

@@ -35,8 +35,7 @@ impl Visit<'_> {
         reads_again: impl FnOnce(),
     ) -> Result<(IdToken, Arc<KeySet>), VerifyError> {
         let token = UnverifiedToken::parse(tokens.id_token.expose())?;
-        let (pool, until) = (self.providers.signatures(), self.budget.until());
-        let signed = match token.verify(pool, &keys, until).await {
+        let signed = match token.verify(&keys) {
             Err(error) if error.may_be_rotation() => {
                 reads_again();
                 let others = KeysWanted::OtherThan(&keys);
@@ -46,7 +45,7 @@ impl Visit<'_> {
                     return Err(error.into());
                 }
                 keys = again;
-                token.verify(pool, &keys, until).await?
+                token.verify(&keys)?
             }
             outcome => outcome?,
         };

@@ -24,7 +24,7 @@ pub const PATIENCE: Duration = Duration::from_secs(2);
 #[error("too many signatures wait to be checked")]
 pub struct Overloaded;
 
-/// The pool. Strangers and providers have one each, so that neither waits for the other.
+/// The pool. Only what strangers send is checked in it; ID tokens of providers are checked where they arrive.
 #[derive(Debug)]
 pub struct Signatures {
     admitted: Arc<Semaphore>,

@@ -26,15 +26,13 @@ fn claims() -> Value {
 }
 
 fn check(token: &str, keys: &KeySet, access_token: Option<&str>) -> Result<IdToken, IdTokenError> {
-    UnverifiedToken::parse(token)?
-        .verify_here(keys)?
-        .check(&Expected {
-            issuer: ISSUER,
-            client_id: CLIENT,
-            nonce: "n",
-            access_token,
-            now: Timestamp::from_seconds(NOW),
-        })
+    UnverifiedToken::parse(token)?.verify(keys)?.check(&Expected {
+        issuer: ISSUER,
+        client_id: CLIENT,
+        nonce: "n",
+        access_token,
+        now: Timestamp::from_seconds(NOW),
+    })
 }
 
 /// The outcome for the usual claims with `changes` merged in; a `null` removes a claim.

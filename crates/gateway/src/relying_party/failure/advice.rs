@@ -197,9 +197,6 @@ fn id_token_advice(error: &IdTokenError) -> &'static str {
         IdTokenError::Ambiguous => {
             "The provider publishes more than four keys that fit and names none in the ID token. Have it send `kid` in the header, as OpenID Connect requires beside several keys, or remove keys that are no longer used."
         }
-        IdTokenError::Busy => {
-            "The user signs in again. If it keeps happening, this machine has too little processor time."
-        }
         IdTokenError::Issuer(difference) => issuer_advice(*difference),
         IdTokenError::AuthorizedParty => {
             "The provider issued the ID token to another client (`azp`). Compare the client id of the User Source with the one at the provider."

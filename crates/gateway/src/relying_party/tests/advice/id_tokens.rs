@@ -182,12 +182,11 @@ pub(super) const ROWS: [Row; 28] = [
     ),
 ];
 
-const BUSY: &str = "The user signs in again. If it keeps happening, this machine";
 const UNVERIFIED: &str = "Have the address verified at the provider, or choose";
 const NO_CLAIM: &str = "Have the provider put the claim into the ID token";
 
 /// Those that take more than the provider.
-pub(super) const MORE: [&str; 3] = [BUSY, UNVERIFIED, NO_CLAIM];
+pub(super) const MORE: [&str; 2] = [UNVERIFIED, NO_CLAIM];
 
 #[tokio::test]
 async fn an_id_token_that_is_not_accepted_is_told_with_what_to_do() {
@@ -219,16 +218,6 @@ async fn a_key_that_is_published_a_moment_late_works_in_a_minute_as_advised() {
     assert_is(&failure, "kid k2", UNPUBLISHED);
     world.provider.script().keys.push(published);
     world.advance(Duration::from_mins(1)).await;
-    world.sign_in().await.code();
-}
-
-#[tokio::test]
-async fn signatures_that_wait_too_long_are_told_as_the_lack_of_time_they_are() {
-    let world = World::new().await;
-    let held = world.app.providers.signatures().fill().await;
-    let failure = refused(&world, |_, _| {}).await;
-    assert_is(&failure, "too many signatures", BUSY);
-    drop(held);
     world.sign_in().await.code();
 }
 
