@@ -3,7 +3,11 @@
 
 use gatewright_domain::Timestamp;
 
-use crate::{StoreError, Tx, value::values};
+use crate::{
+    StoreError, Tx,
+    number::{hex, unhex},
+    value::values,
+};
 
 /// The number of ended sessions remembered per person and gateway. Beyond that the oldest are forgotten: only
 /// the same person could use them, with credentials that still work.
@@ -58,12 +62,4 @@ pub async fn prune(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<u64, Store
     let sql = "DELETE FROM ended_sessions WHERE session IN \
                (SELECT session FROM ended_sessions WHERE expires_at <= $1 LIMIT $2)";
     tx.execute(sql, values![now, limit]).await
-}
-
-fn hex(bytes: [u8; 16]) -> String {
-    format!("{:032x}", u128::from_be_bytes(bytes))
-}
-
-fn unhex(text: &str) -> Option<[u8; 16]> {
-    u128::from_str_radix(text, 16).ok().map(u128::to_be_bytes)
 }

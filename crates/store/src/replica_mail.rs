@@ -3,7 +3,12 @@
 
 use gatewright_domain::{Timestamp, stored_secret::SealedText};
 
-use crate::{StoreError, Tx, tx::revision, value::values};
+use crate::{
+    StoreError, Tx,
+    number::{hex, unhex},
+    tx::revision,
+    value::values,
+};
 
 /// A letter to a replica.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,12 +131,4 @@ pub async fn prune(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<u64, Store
 
 fn recipient(replica: [u8; 8]) -> String {
     format!("{:016x}", u64::from_be_bytes(replica))
-}
-
-fn hex(bytes: [u8; 16]) -> String {
-    format!("{:032x}", u128::from_be_bytes(bytes))
-}
-
-fn unhex(text: &str) -> Option<[u8; 16]> {
-    u128::from_str_radix(text, 16).ok().map(u128::to_be_bytes)
 }

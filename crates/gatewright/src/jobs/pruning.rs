@@ -53,6 +53,7 @@ enum Expiring {
     SignInCounts,
     AuditEvents,
     EndedSessions,
+    SessionNotes,
     ReplicaMail,
     ClientDocuments,
     ApiKeys,
@@ -85,7 +86,7 @@ impl Default for Pace {
 }
 
 impl Expiring {
-    const ALL: [Self; 21] = [
+    const ALL: [Self; 22] = [
         Self::ClaimedSignIns,
         Self::TestSignIns,
         Self::BroughtCodes,
@@ -103,6 +104,7 @@ impl Expiring {
         Self::SignInCounts,
         Self::AuditEvents,
         Self::EndedSessions,
+        Self::SessionNotes,
         Self::ReplicaMail,
         Self::ClientDocuments,
         Self::ApiKeys,
@@ -135,6 +137,7 @@ impl Expiring {
             | Self::Assertions
             | Self::SignInPlaces
             | Self::EndedSessions
+            | Self::SessionNotes
             | Self::ReplicaMail => Some(Duration::ZERO),
         }
     }
@@ -164,6 +167,7 @@ impl Expiring {
                 store::audit::prune(tx, Timestamp::from_seconds(day), limit, random).await
             }
             Self::EndedSessions => store::ended_session::prune(tx, before, limit).await,
+            Self::SessionNotes => store::session_note::prune(tx, before, limit).await,
             Self::ReplicaMail => store::replica_mail::prune(tx, before, limit).await,
             Self::ClientDocuments => store::client_document::prune(tx, before, limit).await,
             Self::ApiKeys => store::api_key::prune(tx, before, limit).await,

@@ -52,6 +52,7 @@ mod refresh;
 mod replica_mail;
 mod revocations;
 mod servers;
+mod session_notes;
 mod sign_in_attempts;
 mod sign_in_counts;
 mod sign_in_places;
