@@ -19,7 +19,7 @@ use gatewright_core::activity::Retention;
 
 use crate::{
     operator::watch as watching,
-    resource_server::{replica_mail, seen_tokens, sessions},
+    resource_server::{replica_mail, seen_tokens, session_notes, sessions},
 };
 
 /// How often the revision is read: a change elsewhere acts within two seconds.
@@ -166,7 +166,8 @@ async fn listen(app: Arc<Admin>) {
             Ok(()) => app
                 .refresh_directory()
                 .await
-                .and(replica_mail::hear(&app.gateways().resource_server).await),
+                .and(replica_mail::hear(&app.gateways().resource_server).await)
+                .and(session_notes::hear(&app.gateways().resource_server).await),
             Err(error) => Err(error),
         };
         streak.note(&changed);
@@ -181,7 +182,12 @@ async fn hear(app: Arc<Admin>) {
     let mut ticks = every(POLL_EVERY);
     loop {
         ticks.tick().await;
-        let result = timeout(POLL_DEADLINE, sessions::hear(&app.gateways().resource_server)).await;
+        let server = &app.gateways().resource_server;
+        let hearing = async {
+            sessions::hear(server).await?;
+            session_notes::hear(server).await
+        };
+        let result = timeout(POLL_DEADLINE, hearing).await;
         streak.note(&result.unwrap_or(Err(StoreError::Busy)));
     }
 }

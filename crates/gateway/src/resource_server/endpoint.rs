@@ -9,8 +9,9 @@ use gatewright_domain::{
     id::GatewayId,
 };
 use gatewright_mcp::{
-    caller::{Alive, Caller, Identify as _, RuleClass},
+    caller::{Alive, Caller, CallerKey, Identify as _, RuleClass},
     endpoint::{Lasting, PlanNow, Reached, header_era},
+    headers::SESSION_ID,
     http_sse::HttpSseBody,
 };
 use http::{HeaderMap, Method, Request, Response, header::ORIGIN};
@@ -23,7 +24,7 @@ use super::{
     authenticate::{Authenticated, authenticate},
     plan::plan,
     refusal::Refusal,
-    sessions,
+    session_notes, sessions,
 };
 use crate::{
     config::Config,
@@ -117,6 +118,12 @@ where
     let federation = &app.federation;
     let gateway_id = entry.gateway.id;
     let plan_now = || plan_now(Arc::clone(app), gateway_id, identity.alive());
+    if let Some(session) = unfamiliar(app, entry, &head.headers, authenticated.key)
+        && let Err(error) = session_notes::recall(app, session).await
+    {
+        // The session goes on: its client may ask again.
+        tracing::warn!(request_id = %record.id(), error = &error as &dyn std::error::Error, "what a client asked for in its session could not be read");
+    }
     let lasting = Lasting {
         shutdown: &app.shutdown,
         plan_now: &plan_now,
@@ -160,6 +167,17 @@ where
                 .await
         }
     })
+}
+
+/// The session that a request names, where this replica sees it for the first time.
+fn unfamiliar(
+    app: &ResourceServer,
+    entry: &GatewayEntry,
+    headers: &HeaderMap,
+    caller: CallerKey,
+) -> Option<[u8; 16]> {
+    let id = headers.get(SESSION_ID)?.to_str().ok()?;
+    app.federation.sessions.unfamiliar(id, entry.gateway.id, caller)
 }
 
 /// Looks up the plan of a gateway as it is then, while its user may go on.

@@ -10,6 +10,7 @@ mod plan;
 mod refusal;
 pub mod replica_mail;
 pub mod seen_tokens;
+pub mod session_notes;
 pub mod sessions;
 #[cfg(any(test, feature = "testing"))]
 #[allow(missing_docs, clippy::unwrap_used, reason = "for tests")]
@@ -33,6 +34,7 @@ use assertion::Assertions;
 use authenticate::TokenCache;
 use replica_mail::Mail;
 use seen_tokens::SeenTokens;
+use session_notes::ReadNotes;
 use sessions::EndedElsewhere;
 use transport::Outbound;
 
@@ -52,6 +54,7 @@ pub struct ResourceServer {
     pub seen_tokens: SeenTokens,
     running: Running,
     elsewhere: EndedElsewhere,
+    read_notes: ReadNotes,
     /// Places for letters of other replicas that are worked on.
     letters: Arc<Semaphore>,
 }
@@ -114,6 +117,7 @@ impl ResourceServer {
             core.keyring.clone(),
             Arc::clone(&core.clock),
             Arc::clone(&core.entropy),
+            core.config.is_postgres(),
         );
         federation.join(Box::new(mail));
         Self {
@@ -123,6 +127,7 @@ impl ResourceServer {
             seen_tokens: SeenTokens::default(),
             running: running(&core.config),
             elsewhere: EndedElsewhere::default(),
+            read_notes: ReadNotes::default(),
             letters: replica_mail::places(),
             core,
             sign_in_trace,

@@ -3,18 +3,22 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::BoxFuture;
 use gatewright_domain::{
     Clock, Entropy, Timestamp, entropy,
     sealed::{Keyring, Purpose},
 };
-use gatewright_mcp::endpoint::{LATE, Replica, Replicas, Reply};
+use gatewright_mcp::{
+    endpoint::{LATE, Replica, Replicas, Reply},
+    session::SessionNote,
+};
 use gatewright_store::{
     Store, StoreError,
     replica_mail::{self, Fate, Letter},
 };
 use tokio::{sync::Semaphore, time::Instant};
 
-use super::ResourceServer;
+use super::{ResourceServer, session_notes};
 
 /// A replica that does not take a letter within this time has stopped.
 const TAKEN_WITHIN: Duration = Duration::from_secs(5);
@@ -39,6 +43,8 @@ pub(super) struct Mail {
     keyring: Keyring,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    /// Whether there can be other replicas.
+    others: bool,
     /// How long a letter waits for its replica.
     taken_within: Duration,
     /// How long the replica that took it may say nothing.
@@ -123,21 +129,40 @@ impl Replicas for Mail {
             }
         })
     }
+
+    fn write(&self, note: SessionNote) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let random = (self.clock.as_ref(), self.entropy.as_ref());
+            let written = session_notes::write(&self.store, &self.keyring, random, &note).await;
+            if let Err(error) = written {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "what a client asked for in its session was not written; other replicas do not know of it"
+                );
+            }
+        })
+    }
+
+    fn are_possible(&self) -> bool {
+        self.others
+    }
 }
 
 impl Mail {
-    /// Through this store.
+    /// Through this store; whether there can be `others`.
     pub(super) const fn new(
         store: Store,
         keyring: Keyring,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
+        others: bool,
     ) -> Self {
         Self {
             store,
             keyring,
             clock,
             entropy,
+            others,
             taken_within: TAKEN_WITHIN,
             silent_max: SILENT_MAX,
         }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use gatewright_domain::{Timestamp, gateway::REVOCATION_LEEWAY};
 use gatewright_mcp::session::Ending;
-use gatewright_store::{StoreError, ended_session};
+use gatewright_store::{StoreError, ended_session, session_note};
 
 use super::ResourceServer;
 /// Sessions read at once: as many as are remembered.
@@ -27,6 +27,7 @@ pub(super) async fn tell_others(app: &ResourceServer, ending: Ending) -> Result<
     };
     let mut tx = app.store.write().await?;
     ended_session::insert(&mut tx, &row).await?;
+    session_note::delete_of_session(&mut tx, row.session).await?;
     tx.commit().await
 }
 

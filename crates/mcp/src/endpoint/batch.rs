@@ -119,7 +119,9 @@ impl<T: Transport> Endpoint<T> {
                     requests.push((text, request));
                     continue;
                 }
-                Message::Notification(notification) => self.notification(plan, caller, headers, notification),
+                Message::Notification(notification) => {
+                    self.notification(plan, caller, headers, notification).await
+                }
                 Message::Response(response) => self.answered(plan, &session, caller, text, response).await,
             };
             if answer.status() != StatusCode::ACCEPTED {

@@ -4,12 +4,13 @@
 use std::{fmt, future::Future, pin::Pin, time::Duration};
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use gatewright_domain::id::ProjectId;
 use http::StatusCode;
 use http_body_util::{BodyExt as _, Limited};
 use serde::{Deserialize, Serialize};
 
-use super::{answer::Answer, service::Endpoint};
+use super::{answer::Answer, service::Endpoint, session::SessionNote};
 use crate::{
     peer::{
         caller::CallerKey,
@@ -50,6 +51,12 @@ pub trait Replicas: Send + Sync + fmt::Debug {
     /// Sends a letter to a replica and waits for its answer, at most so long; nothing where the replica does not take the
     /// letter within seconds, or does not answer in time.
     fn ask(&self, to: Replica, letter: Vec<u8>, at_most: Duration) -> Reply<'_>;
+
+    /// Writes what a client asked for in its session where all replicas read it. What cannot be written is logged.
+    fn write(&self, note: SessionNote) -> BoxFuture<'_, ()>;
+
+    /// Whether there can be others: where not, nothing is written that only they read.
+    fn are_possible(&self) -> bool;
 }
 
 /// What one replica tells another.

@@ -260,7 +260,10 @@ impl Listening {
                 self.news = self.listener.news(&plan).with_all_changed();
             }
             let is_first = !std::mem::replace(&mut self.has_looked, true);
-            if is_another || is_first && matches!(self.words, Words::Session) {
+            let is_session = matches!(self.words, Words::Session);
+            // Asked in any case: what is found out now is settled.
+            let is_unsettled = is_session && self.news.client().take_unsettled();
+            if is_another || is_unsettled || is_first && is_session {
                 self.settling = Arc::clone(&self.listener).settle(plan);
             }
             self.timer.as_mut().reset(Instant::now() + LOOK);

@@ -9,6 +9,7 @@ use super::{
     methods::{Asking, Client},
     reply,
     service::Endpoint,
+    session::Note,
 };
 use crate::{
     peer::transport::Transport,
@@ -21,7 +22,7 @@ use crate::{
 
 impl<T: Transport> Endpoint<T> {
     /// Answers `logging/setLevel`.
-    pub(super) fn set_level(asking: &Asking<'_>) -> Response<Answer<T::Body>> {
+    pub(super) async fn set_level(&self, asking: &Asking<'_>) -> Response<Answer<T::Body>> {
         let request = asking.request;
         let refuse =
             |refusal: &Refusal| reply::refusal(refusal, Some(&request.id.to_owned()), asking.client.era());
@@ -31,6 +32,8 @@ impl<T: Transport> Endpoint<T> {
         match level(asking) {
             Some(level) => {
                 session.wishes.set_log_level(level);
+                let note = Note::LogLevel(level.number());
+                self.write(asking.plan.project, session, &note).await;
                 reply::result(request.id.raw, Bytes::from_static(b"{}"))
             }
             None => refuse(&Refusal::new(

@@ -13,7 +13,7 @@ use super::{
     reached::Reached,
     reply,
     service::{Endpoint, Lasting},
-    session::Session,
+    session::{Note, Session},
 };
 use crate::{
     federation::plan::Plan,
@@ -128,7 +128,7 @@ impl<T: Transport> Endpoint<T> {
                 self.request(plan, caller, came, &request, reached).await
             }
             Ok(Message::Notification(notification)) => {
-                self.notification(plan, caller, headers, &notification)
+                self.notification(plan, caller, headers, &notification).await
             }
             Ok(Message::Response(response)) => {
                 reached.kind = Some(RequestKind::Answer);
@@ -229,13 +229,14 @@ impl<T: Transport> Endpoint<T> {
             // Boxed because it is rare and large.
             Feature::TaskList => Box::pin(self.list_tasks(asking)).await,
             Feature::Listen => self.subscribe(asking).await,
-            Feature::SetLevel => Self::set_level(asking),
+            // Boxed because they are rare and large.
+            Feature::SetLevel => Box::pin(self.set_level(asking)).await,
             Feature::Subscribe => self.subscribe_to_resource(asking, reached).await,
-            Feature::Unsubscribe => Self::unsubscribe_from_resource(asking),
+            Feature::Unsubscribe => Box::pin(self.unsubscribe_from_resource(asking)).await,
         }
     }
 
-    pub(super) fn notification(
+    pub(super) async fn notification(
         &self,
         plan: &Plan,
         caller: Caller<'_>,
@@ -256,7 +257,13 @@ impl<T: Transport> Endpoint<T> {
                 if notification.method.value == "notifications/cancelled"
                     && let Some(id) = notification.params.as_ref().and_then(|params| params.request_id)
                 {
-                    session.cancel(id.to_owned().to_json().as_bytes());
+                    let id = id.to_owned().to_json();
+                    // It may run at another replica, or be done.
+                    if !session.cancel(id.as_bytes())
+                        && let Some(note) = Note::cancelled(id.as_bytes())
+                    {
+                        self.write_to_others(plan.project, &session, &note).await;
+                    }
                 }
                 if notification.method.value == "notifications/roots/list_changed"
                     && session.can.has(Question::Roots)

@@ -14,6 +14,7 @@ mod kept_events;
 mod listen;
 mod logging;
 mod methods;
+mod noted;
 pub mod own_client;
 mod reached;
 mod reply;

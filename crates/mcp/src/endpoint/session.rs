@@ -3,6 +3,7 @@
 //! cancelled, and tombstones of sessions that were ended here or, as the other replicas tell, elsewhere.
 
 mod ending;
+mod notes;
 mod running;
 mod wishes;
 
@@ -41,6 +42,8 @@ use crate::{
 };
 
 pub use ending::Ending;
+pub(super) use notes::Note;
+pub use notes::SessionNote;
 pub use running::Running;
 use wishes::Wishes;
 
@@ -162,6 +165,10 @@ impl Sessions {
         let text = self
             .keyring
             .seal(self.entropy.as_ref(), Purpose::McpSession, &context, &plain);
+        // Its first request here finds it, and asks no one what its client wanted before.
+        if let Some(session) = Session::of(&sealed, gateway_id) {
+            self.opened.insert(text.0.as_str().into(), Arc::new(session));
+        }
         HeaderValue::from_str(&text.0).expect("sealed text is letters, digits, dots, dashes and underscores")
     }
 
@@ -240,9 +247,18 @@ impl Sessions {
             .open(Purpose::McpSession, &context, &SealedText(id.to_owned()))
             .map_err(|_| UnknownSession)?;
         let sealed: Sealed<'_> = serde_json::from_slice(&plain).map_err(|_| UnknownSession)?;
-        let version = ProtocolVersion::parse(sealed.v).ok_or(UnknownSession)?;
+        let session = Session::of(&sealed, gateway_id).ok_or(UnknownSession)?;
+        // Two first requests at once must end up with one session, or a cancellation would miss its call.
+        Ok(self.opened.get_with(id.into(), || Arc::new(session)))
+    }
+}
+
+impl Session {
+    /// The session that an id holds; nothing where its version is unknown.
+    fn of(sealed: &Sealed<'_>, gateway_id: GatewayId) -> Option<Self> {
+        let version = ProtocolVersion::parse(sealed.v)?;
         let can = ClientCapabilities::read(sealed.c.get().as_bytes(), Span::new(0, sealed.c.get().len()));
-        let session = Session {
+        Some(Self {
             id: sealed.s,
             gateway_id,
             caller: sealed.p,
@@ -259,13 +275,9 @@ impl Sessions {
             next_call: AtomicU64::new(0),
             listening: AtomicU32::new(0),
             wishes: Wishes::default(),
-        };
-        // Two first requests at once must end up with one session, or a cancellation would miss its call.
-        Ok(self.opened.get_with(id.into(), || Arc::new(session)))
+        })
     }
-}
 
-impl Session {
     /// Whose it is.
     pub(super) const fn caller_key(&self) -> CallerKey {
         CallerKey::from_bytes(self.caller)
@@ -299,12 +311,11 @@ impl Session {
         }
     }
 
-    /// Cancels a running call (`notifications/cancelled`); unknown ids are ignored, as the standard asks.
-    pub fn cancel(&self, request_id: &[u8]) {
+    /// Cancels a running call (`notifications/cancelled`); unknown ids are ignored, as the standard asks. Returns whether it
+    /// runs here.
+    pub fn cancel(&self, request_id: &[u8]) -> bool {
         let token = self.lock().remove(request_id);
-        if let Some((_, token)) = token {
-            token.cancel();
-        }
+        token.inspect(|(_, token)| token.cancel()).is_some()
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
     reached::Reached,
     reply,
     service::Endpoint,
-    session::Session,
+    session::{Note, Session},
 };
 use crate::{
     federation::{
@@ -185,7 +185,11 @@ impl<T: Transport> Endpoint<T> {
         // Boxed because it is rare and large.
         let subscribing = Box::pin(federation.subscribe(asking.plan, asking.caller, client, uri));
         match subscribing.await {
-            Ok(()) => reply::result(asking.request.id.raw, Bytes::from_static(b"{}")),
+            Ok(()) => {
+                let note = Note::Subscribed(uri.into());
+                self.write(asking.plan.project, session, &note).await;
+                reply::result(asking.request.id.raw, Bytes::from_static(b"{}"))
+            }
             Err(why) => {
                 if let NotSubscribed::Unavailable(why) = &why {
                     reached.fail(why);
@@ -196,10 +200,12 @@ impl<T: Transport> Endpoint<T> {
     }
 
     /// Answers `resources/unsubscribe`. What was not subscribed to is not told of either.
-    pub(super) fn unsubscribe_from_resource(asking: &Asking<'_>) -> Response<Answer<T::Body>> {
+    pub(super) async fn unsubscribe_from_resource(&self, asking: &Asking<'_>) -> Response<Answer<T::Body>> {
         match of_resource(asking) {
             Ok((uri, session)) => {
                 session.wishes.subscribed.remove(uri);
+                let note = Note::Unsubscribed(uri.into());
+                self.write(asking.plan.project, session, &note).await;
                 reply::result(asking.request.id.raw, Bytes::from_static(b"{}"))
             }
             Err(refusal) => refused(asking, &refusal),

@@ -40,6 +40,8 @@ struct State {
     next_stream: u64,
     /// Whether it listened before, so that changes may have been missed.
     has_listened: bool,
+    /// Whether it wants something of which it is not known yet where it leads.
+    is_unsettled: bool,
     idle_since: Instant,
 }
 
@@ -57,6 +59,7 @@ impl Default for Subscribed {
             streams: Vec::new(),
             next_stream: 0,
             has_listened: false,
+            is_unsettled: false,
             idle_since: Instant::now(),
         }))
     }
@@ -76,6 +79,16 @@ impl Subscribed {
     pub(crate) fn remove(&self, uri: &str) {
         let removed = self.lock().resources.remove(uri);
         drop(removed);
+    }
+
+    /// Something was added without finding out where it leads.
+    pub(crate) fn note_unsettled(&self) {
+        self.lock().is_unsettled = true;
+    }
+
+    /// Whether something was, since the last time this was asked.
+    pub(crate) fn take_unsettled(&self) -> bool {
+        std::mem::take(&mut self.lock().is_unsettled)
     }
 
     /// None any more: the client is gone.

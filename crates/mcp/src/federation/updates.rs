@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
+use gatewright_domain::id::ProjectId;
 
 use super::{
     call::CallError,
@@ -12,7 +13,12 @@ use super::{
     subscribed::{Subscribed, TooMany},
 };
 use crate::{
-    peer::{ask::AskError, caller::Caller, peers::Peers, unavailable::Unavailable},
+    peer::{
+        ask::AskError,
+        caller::{Caller, CallerKey},
+        peers::Peers,
+        unavailable::Unavailable,
+    },
     wire::{capabilities::Capability, jsonrpc::ErrorCode, listing::ListKind},
 };
 
@@ -68,7 +74,18 @@ impl<P: Peers> Federation<P> {
         client: &Arc<Subscribed>,
         uri: &Arc<str>,
     ) -> Result<(), TooMany> {
-        self.subscriptions.add(plan.project, caller.key, client, uri)
+        self.want_resource(plan.project, caller.key, client, uri)
+    }
+
+    /// The same where only the project and the user of the client are known.
+    pub(crate) fn want_resource(
+        &self,
+        project: ProjectId,
+        caller: CallerKey,
+        client: &Arc<Subscribed>,
+        uri: &Arc<str>,
+    ) -> Result<(), TooMany> {
+        self.subscriptions.add(project, caller, client, uri)
     }
 
     async fn ask_for_changes(

@@ -20,6 +20,7 @@ fn mail(world: &World) -> Mail {
         app.keyring.clone(),
         Arc::clone(&app.clock),
         Arc::clone(&app.entropy),
+        true,
     );
     mail.patient_for(Duration::ZERO)
 }

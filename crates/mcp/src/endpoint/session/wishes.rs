@@ -14,7 +14,7 @@ use crate::{
     wire::{log_level::LogLevel, version::ProtocolVersion},
 };
 
-/// What a client wants. Remembered by the replica that was told.
+/// What a client wants. The other replicas read it in the notes of the session.
 #[derive(Debug, Default)]
 pub(in crate::endpoint) struct Wishes {
     /// The resources whose changes it wants to be told of.

@@ -4,6 +4,7 @@ mod aside;
 mod held;
 mod in_session;
 mod leaving;
+mod noted;
 mod replicas;
 mod rounds;
 mod states;

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::BoxFuture;
 use gatewright_domain::{
     Clock,
     clock::FixedClock,
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::{EVERYTHING, Fixture, OldServer, Reader, error_of};
 use crate::{
-    endpoint::{Endpoint, Replica, Replicas, Reply},
+    endpoint::{Endpoint, Replica, Replicas, Reply, session::SessionNote},
     federation::list_memory::ListLimits,
     testing::net::{FakeNet, FakeServer, read},
 };
@@ -39,6 +40,14 @@ impl Replicas for Silent {
     fn ask(&self, _: Replica, _: Vec<u8>, _: Duration) -> Reply<'_> {
         Box::pin(std::future::pending())
     }
+
+    fn write(&self, _: SessionNote) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    fn are_possible(&self) -> bool {
+        true
+    }
 }
 
 impl Replicas for Direct {
@@ -51,10 +60,23 @@ impl Replicas for Direct {
             Some(other.world.endpoint.take_letter(&letter).await)
         })
     }
+
+    fn write(&self, note: SessionNote) -> BoxFuture<'_, ()> {
+        if let Some(other) = self.to.upgrade() {
+            let project = other.plan.project;
+            let notes = [(note.session, note.note)];
+            other.world.endpoint.act_on(&notes, |_| Some(project));
+        }
+        Box::pin(std::future::ready(()))
+    }
+
+    fn are_possible(&self) -> bool {
+        true
+    }
 }
 
 /// Two replicas of one instance; letters of the first reach the second.
-fn replicas(server: &Arc<FakeServer>) -> (Fixture, Arc<Fixture>) {
+pub(super) fn replicas(server: &Arc<FakeServer>) -> (Fixture, Arc<Fixture>) {
     let (near, far) = apart(server);
     near.world.endpoint.join(Box::new(Direct {
         to: Arc::downgrade(&far),
