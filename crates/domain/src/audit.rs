@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use self::chain::{Proofs, Seal};
 use crate::{
     Timestamp,
-    id::{AccountId, ApiKeyId, EventId, ProjectId},
+    id::{AccountId, ApiKeyId, EventId, ProjectId, UserId},
     words::worded,
 };
 
@@ -72,6 +72,8 @@ pub enum ActorKind {
     ApiKey(ApiKeyId),
     /// A signed-in account.
     Account(AccountId),
+    /// A user of a gateway, who signed in there.
+    User(UserId),
     /// Someone who is not signed in.
     Anonymous,
     /// Someone with a shell on the machine.
@@ -80,12 +82,13 @@ pub enum ActorKind {
     System,
 }
 
-/// `key_…`, `acc_…`, `anonymous`, `operator` or `system`: one text for one actor.
+/// `key_…`, `acc_…`, `usr_…`, `anonymous`, `operator` or `system`: one text for one actor.
 impl fmt::Display for ActorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ApiKey(id) => fmt::Display::fmt(id, f),
             Self::Account(id) => fmt::Display::fmt(id, f),
+            Self::User(id) => fmt::Display::fmt(id, f),
             Self::Anonymous => f.write_str("anonymous"),
             Self::Operator => f.write_str("operator"),
             Self::System => f.write_str("system"),
@@ -103,6 +106,8 @@ worded! {
         Api = "api", "API";
         /// The command line.
         Cli = "cli", "Command line";
+        /// A page of a gateway for its users.
+        Gateway = "gateway", "Page of the gateway";
         /// The program itself.
         System = "system", "System";
     }

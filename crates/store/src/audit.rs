@@ -77,6 +77,7 @@ fn stored(event: &AuditEvent) -> Stored {
     let (actor, actor_id) = match event.actor.kind {
         ActorKind::ApiKey(id) => ("api_key", Some(id.to_string())),
         ActorKind::Account(id) => ("account", Some(id.to_string())),
+        ActorKind::User(id) => ("user", Some(id.to_string())),
         ActorKind::Anonymous => ("anonymous", None),
         ActorKind::Operator => ("operator", None),
         ActorKind::System => ("system", None),
@@ -208,6 +209,7 @@ fn read(row: &Row) -> Result<AuditEvent, StoreError> {
     let kind = match row.text("actor")?.as_str() {
         "api_key" => ActorKind::ApiKey(row.id("actor_id")?),
         "account" => ActorKind::Account(row.id("actor_id")?),
+        "user" => ActorKind::User(row.id("actor_id")?),
         "anonymous" => ActorKind::Anonymous,
         "operator" => ActorKind::Operator,
         "system" => ActorKind::System,

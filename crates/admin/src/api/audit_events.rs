@@ -74,7 +74,7 @@ pub(crate) struct AuditEventResource {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Actor)]
 pub(crate) struct ActorResource {
-    /// `api_key`, `account`, `anonymous` (no one who has signed in), `operator` (a shell on the machine) or `system`.
+    /// `api_key`, `account`, `user` (a user of a gateway, on its connections page), `anonymous` (no one who has signed in), `operator` (a shell on the machine) or `system`.
     #[serde(rename = "type")]
     kind: &'static str,
     /// The id of the key or account.
@@ -114,6 +114,7 @@ fn resource(event: AuditEvent) -> AuditEventResource {
     let (kind, id) = match event.actor.kind {
         ActorKind::ApiKey(id) => ("api_key", Some(id.to_string())),
         ActorKind::Account(id) => ("account", Some(id.to_string())),
+        ActorKind::User(id) => ("user", Some(id.to_string())),
         ActorKind::Anonymous => ("anonymous", None),
         ActorKind::Operator => ("operator", None),
         ActorKind::System => ("system", None),

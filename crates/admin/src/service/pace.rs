@@ -34,7 +34,7 @@ impl Pace {
         let caller = authority.actor().kind;
         match caller {
             ActorKind::ApiKey(_) | ActorKind::Account(_) => self.count_of(caller.to_string()),
-            ActorKind::Anonymous | ActorKind::Operator | ActorKind::System => Ok(()),
+            ActorKind::User(_) | ActorKind::Anonymous | ActorKind::Operator | ActorKind::System => Ok(()),
         }
     }
 

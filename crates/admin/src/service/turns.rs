@@ -31,7 +31,7 @@ impl Payer {
         match caller {
             ActorKind::ApiKey(id) => Some(Self::Key(id)),
             ActorKind::Account(id) => Some(Self::Account(id)),
-            ActorKind::Anonymous | ActorKind::Operator | ActorKind::System => None,
+            ActorKind::User(_) | ActorKind::Anonymous | ActorKind::Operator | ActorKind::System => None,
         }
     }
 }

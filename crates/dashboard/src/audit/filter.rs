@@ -5,7 +5,7 @@ use std::time::Duration;
 use gatewright_domain::{
     Timestamp,
     audit::Origin,
-    id::{AccountId, ApiKeyId},
+    id::{AccountId, ApiKeyId, UserId},
     words::Worded,
 };
 use gatewright_store::audit::AuditFilter;
@@ -93,7 +93,7 @@ pub(super) async fn actors(
     Ok(offered)
 }
 
-/// What accounts and keys are called, by id.
+/// What accounts, users and keys are called, by id.
 pub(super) async fn called(
     app: &Admin,
     place: &InProject,
@@ -101,11 +101,13 @@ pub(super) async fn called(
 ) -> Result<std::collections::HashMap<String, String>, PageError> {
     let (authority, project) = (&place.visit.authority, place.project.id);
     let (accounts, others): (Vec<_>, Vec<_>) = ids.partition(|id| id.parse::<AccountId>().is_ok());
+    let (users, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|id| id.parse::<UserId>().is_ok());
     let keys: Vec<_> = others
         .into_iter()
         .filter(|id| id.parse::<ApiKeyId>().is_ok())
         .collect();
     let mut names = names::of(app, authority, project, Kind::Account, accounts).await?;
+    names.extend(names::of(app, authority, project, Kind::User, users).await?);
     let keys = names::of(app, authority, project, Kind::ApiKey, keys).await?;
     names.extend(keys.into_iter().map(|(id, name)| (id, key(&name))));
     Ok(names)

@@ -55,6 +55,7 @@ pub(crate) fn actor_id(kind: &ActorKind) -> Option<String> {
     match kind {
         ActorKind::ApiKey(id) => Some(id.to_string()),
         ActorKind::Account(id) => Some(id.to_string()),
+        ActorKind::User(id) => Some(id.to_string()),
         ActorKind::Anonymous | ActorKind::Operator | ActorKind::System => None,
     }
 }
@@ -71,6 +72,7 @@ pub(crate) const fn actor(kind: &ActorKind) -> &'static str {
     match kind {
         ActorKind::ApiKey(_) => "A key",
         ActorKind::Account(_) => "An account",
+        ActorKind::User(_) => "A user",
         ActorKind::Anonymous => "Someone who has not signed in",
         ActorKind::Operator => "Someone with a shell on the machine",
         ActorKind::System => "Gatewright itself",

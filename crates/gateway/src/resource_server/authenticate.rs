@@ -170,7 +170,13 @@ fn trial_holds(directory: &Directory, entry: &GatewayEntry, principal: &Principa
     };
     let actor_is_good = match trial.actor {
         Some(ActorKind::Account(account)) => is_member(account),
-        Some(ActorKind::ApiKey(_) | ActorKind::Anonymous | ActorKind::Operator | ActorKind::System)
+        Some(
+            ActorKind::ApiKey(_)
+            | ActorKind::User(_)
+            | ActorKind::Anonymous
+            | ActorKind::Operator
+            | ActorKind::System,
+        )
         | None => true,
     };
     who_is_good && actor_is_good

@@ -30,7 +30,7 @@ pub enum Selector {
     Address(String),
     /// The network addresses from which an account acted; its name, address and fields in events about it.
     Account(AccountId),
-    /// The name and fields of a user in events about them.
+    /// The network addresses from which a user acted; their name and fields in events about them.
     User(UserId),
     /// Names and changes that contain this text, such as an e-mail address, in small or capital letters.
     Text(String),
@@ -50,7 +50,9 @@ impl Selector {
     fn condition(&self, part: Personal) -> Option<&'static str> {
         match (self, part) {
             (Self::Address(_), Personal::Address) => Some("address = $2"),
-            (Self::Account(_), Personal::Address) => Some("actor_id = $2 AND address IS NOT NULL"),
+            (Self::Account(_) | Self::User(_), Personal::Address) => {
+                Some("actor_id = $2 AND address IS NOT NULL")
+            }
             (Self::Account(_) | Self::User(_), Personal::ObjectName) => {
                 Some("object_id = $2 AND object_name <> ''")
             }
@@ -64,7 +66,7 @@ impl Selector {
                 Some("REPLACE(LOWER(changes), LOWER($2), '') <> LOWER(changes)")
             }
             (Self::Address(_), Personal::ObjectName | Personal::Changes)
-            | (Self::User(_) | Self::Text(_), Personal::Address) => None,
+            | (Self::Text(_), Personal::Address) => None,
         }
     }
 
