@@ -87,6 +87,8 @@ pub struct Grant {
     pub client_name: String,
     /// Scopes granted, space separated.
     pub scope: String,
+    /// Where the client received its code: the host of a website, the scheme of an app. `None` if an older version began it.
+    pub destination: Option<String>,
     /// Whether the client signed an assertion to begin it: it must then sign each later token request.
     pub begun_with_key: bool,
     /// When it began.
@@ -107,6 +109,8 @@ pub enum RevocationReason {
     ClientRequest,
     /// An administrator ended it.
     Administrator,
+    /// The person signed the client out, on the connections page.
+    Person,
     /// A code was used again, too late to be a resend.
     CodeReplayed,
     /// A refresh token was used again after its successor had been used.

@@ -111,6 +111,7 @@ pub fn grant(project_id: ProjectId, gateway_id: GatewayId, at: Timestamp, person
         client_id: "client".to_owned(),
         client_name: "Claude".to_owned(),
         scope: "mcp".to_owned(),
+        destination: Some("claude.ai".to_owned()),
         begun_with_key: false,
         created_at: at,
         ends_at: at.plus(Duration::from_hours(24)),

@@ -26,7 +26,7 @@ macro_rules! columns {
     () => {
         "grants.id, grants.project_id, grants.gateway_id, grants.user_id, grants.user_source_id, \
          grants.identity_epoch, grants.account_id, grants.client_id, grants.client_name, grants.scope, \
-         grants.begun_with_key, grants.created_at, grants.ends_at, grants.last_used_at, grants.revoked_at, \
+         grants.destination, grants.begun_with_key, grants.created_at, grants.ends_at, grants.last_used_at, grants.revoked_at, \
          grants.revoked_reason"
     };
 }
@@ -81,9 +81,9 @@ pub(crate) use {awake, standing};
 /// Begins a grant, which has no tokens yet.
 pub async fn insert(tx: &mut Tx, grant: &Grant) -> Result<(), StoreError> {
     let sql = "INSERT INTO grants (id, project_id, gateway_id, user_id, user_source_id, identity_epoch, account_id, \
-               client_id, client_name, scope, begun_with_key, created_at, ends_at, live_until, last_used_at, token_life, \
-               revoked_at, revoked_reason) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, $16, $17)";
+               client_id, client_name, scope, destination, begun_with_key, created_at, ends_at, live_until, last_used_at, \
+               token_life, revoked_at, revoked_reason) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0, $17, $18)";
     let values = values![
         grant.id,
         grant.project_id,
@@ -95,6 +95,7 @@ pub async fn insert(tx: &mut Tx, grant: &Grant) -> Result<(), StoreError> {
         &grant.client_id,
         &grant.client_name,
         &grant.scope,
+        &grant.destination,
         i64::from(grant.begun_with_key),
         grant.created_at,
         grant.ends_at,
@@ -326,6 +327,27 @@ pub async fn list_of(
     page.page(rows, read)
 }
 
+/// Live grants of a person at one gateway, newest first, at most `limit`.
+pub async fn list_at(
+    tx: &mut Tx,
+    project: ProjectId,
+    gateway: GatewayId,
+    holder: Holder,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<Grant>, StoreError> {
+    let sql = match holder {
+        Holder::User(_) => select_live!(
+            "AND grants.project_id = $2 AND grants.gateway_id = $3 AND grants.user_id = $4 ORDER BY grants.id DESC LIMIT $5"
+        ),
+        Holder::Member(_) => select_live!(
+            "AND grants.project_id = $2 AND grants.gateway_id = $3 AND grants.account_id = $4 ORDER BY grants.id DESC LIMIT $5"
+        ),
+    };
+    let values = values![now, project, gateway, holder, limit];
+    tx.fetch_all(sql, values).await?.iter().map(read).collect()
+}
+
 /// One unrevoked grant of a person, whether or not its gateway is active or its source has changed.
 pub async fn find_unrevoked(
     tx: &mut Tx,
@@ -377,6 +399,7 @@ pub(crate) fn read(row: &Row) -> Result<Grant, StoreError> {
         client_id: row.text("client_id")?,
         client_name: row.text("client_name")?,
         scope: row.text("scope")?,
+        destination: row.opt_text("destination")?,
         begun_with_key: row.int("begun_with_key")? != 0,
         created_at: row.time("created_at")?,
         ends_at: row.time("ends_at")?,

@@ -19,6 +19,7 @@ pub mod claimed_sign_in;
 pub mod client_block;
 pub mod client_document;
 pub mod client_use;
+pub mod connection_session;
 pub mod directory;
 pub mod ended_session;
 pub mod gateway;

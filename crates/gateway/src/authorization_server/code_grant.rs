@@ -12,7 +12,7 @@ use gatewright_domain::{
     sign_in_attempt::Step,
     token_hash::TokenHash,
 };
-use gatewright_oauth::{Credential, pkce::CodeChallenge, token::TokenResponse};
+use gatewright_oauth::{Credential, pkce::CodeChallenge, redirect_uri::RedirectUri, token::TokenResponse};
 use gatewright_store::{
     StoreError, Tx, Urgency,
     authorization_code::{self, Redemption},
@@ -284,6 +284,9 @@ fn prepare(
         client_id: client.short_id.clone(),
         client_name: code.client_name.clone(),
         scope: code.scope.clone(),
+        destination: RedirectUri::parse(&code.redirect_uri)
+            .ok()
+            .map(|uri| uri.destination()),
         begun_with_key: client.assertion.is_some(),
         created_at: now,
         ends_at: now.plus(Duration::from_secs(settings.grant_max_seconds.into())),

@@ -54,6 +54,7 @@ enum Expiring {
     AuditEvents,
     EndedSessions,
     SessionNotes,
+    ConnectionSessions,
     ReplicaMail,
     ClientDocuments,
     ApiKeys,
@@ -86,7 +87,7 @@ impl Default for Pace {
 }
 
 impl Expiring {
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 23] = [
         Self::ClaimedSignIns,
         Self::TestSignIns,
         Self::BroughtCodes,
@@ -105,6 +106,7 @@ impl Expiring {
         Self::AuditEvents,
         Self::EndedSessions,
         Self::SessionNotes,
+        Self::ConnectionSessions,
         Self::ReplicaMail,
         Self::ClientDocuments,
         Self::ApiKeys,
@@ -138,6 +140,7 @@ impl Expiring {
             | Self::SignInPlaces
             | Self::EndedSessions
             | Self::SessionNotes
+            | Self::ConnectionSessions
             | Self::ReplicaMail => Some(Duration::ZERO),
         }
     }
@@ -168,6 +171,7 @@ impl Expiring {
             }
             Self::EndedSessions => store::ended_session::prune(tx, before, limit).await,
             Self::SessionNotes => store::session_note::prune(tx, before, limit).await,
+            Self::ConnectionSessions => store::connection_session::prune(tx, before, limit).await,
             Self::ReplicaMail => store::replica_mail::prune(tx, before, limit).await,
             Self::ClientDocuments => store::client_document::prune(tx, before, limit).await,
             Self::ApiKeys => store::api_key::prune(tx, before, limit).await,

@@ -30,6 +30,7 @@ mod client_documents;
 mod clients;
 mod codes;
 mod configuration;
+mod connection_sessions;
 mod contents;
 mod ended_sessions;
 mod faults;
