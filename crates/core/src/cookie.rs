@@ -1,6 +1,8 @@
 //! Cookies of this instance: bound to its host, hidden from scripts, and sent only over TLS.
 
-use http::HeaderValue;
+use axum_extra::extract::CookieJar;
+use gatewright_domain::secret::Secret;
+use http::{HeaderMap, HeaderValue, header};
 
 /// How cookies are named and marked: with `__Host-` and `Secure`, or plainly on loopback without TLS, where browsers
 /// would not keep a `Secure` cookie.
@@ -39,4 +41,20 @@ impl CookieStyle {
         header.set_sensitive(true);
         header
     }
+}
+
+/// The value of the cookie with this full name, as a browser sent it. Two cookies of the name are none: one of them was planted.
+pub fn sole_value(headers: &HeaderMap, name: &str) -> Option<Secret> {
+    let mut values = CookieJar::from_headers(headers)
+        .iter()
+        .filter(|cookie| cookie.name() == name)
+        .map(|cookie| cookie.value().to_owned())
+        .collect::<Vec<_>>();
+    let sent = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .flat_map(|line| line.to_str().unwrap_or_default().split(';'))
+        .filter(|pair| pair.trim().split('=').next() == Some(name))
+        .count();
+    (sent == 1).then(|| values.pop().map(Secret::new)).flatten()
 }

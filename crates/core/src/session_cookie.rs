@@ -1,28 +1,15 @@
 //! The session cookie of an account.
 
-use axum_extra::extract::CookieJar;
 use gatewright_domain::{account_session::MAX_LIFE, secret::Secret};
 use http::{HeaderMap, HeaderValue};
 
-use crate::cookie::CookieStyle;
+use crate::cookie::{CookieStyle, sole_value};
 
 const NAME: &str = "gatewright-session";
 
 /// The cookie's value, as a browser sent it. Two cookies of the name are none: one of them was planted.
 pub fn read(headers: &HeaderMap, public_url: &str) -> Option<Secret> {
-    let name = name(public_url);
-    let mut values = CookieJar::from_headers(headers)
-        .iter()
-        .filter(|cookie| cookie.name() == name)
-        .map(|cookie| cookie.value().to_owned())
-        .collect::<Vec<_>>();
-    let sent = headers
-        .get_all(http::header::COOKIE)
-        .iter()
-        .flat_map(|line| line.to_str().unwrap_or_default().split(';'))
-        .filter(|pair| pair.trim().split('=').next() == Some(name.as_str()))
-        .count();
-    (sent == 1).then(|| values.pop().map(Secret::new)).flatten()
+    sole_value(headers, &name(public_url))
 }
 
 /// `Set-Cookie` for a session that has just begun.

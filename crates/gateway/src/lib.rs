@@ -16,6 +16,7 @@
 mod admission;
 mod authorization_endpoint;
 pub mod authorization_server;
+mod connections;
 pub mod front;
 mod gateways;
 mod page;
@@ -25,6 +26,7 @@ pub mod sign_in_trace;
 mod test_report;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod user_session;
 
 use std::sync::Arc;
 
@@ -44,6 +46,7 @@ pub fn routes<S: Clone + Send + Sync + 'static>(gateways: Arc<Gateways>) -> Rout
     Router::new()
         .merge(authorization_endpoint::routes())
         .merge(relying_party::routes())
+        .merge(connections::routes())
         .with_state(gateways)
         .merge(authorization_server::routes().with_state(authorization_server))
 }

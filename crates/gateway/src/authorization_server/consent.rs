@@ -245,6 +245,7 @@ pub(super) fn show(
         warning: warning(client.kind, is_known(entry, client), kind),
         member,
         action: format!("/mcp/{}/oauth2/authorize", entry.gateway.slug),
+        connections: format!("/mcp/{}/connections", entry.gateway.slug),
         sealed: &sealed.0,
         reference,
     })

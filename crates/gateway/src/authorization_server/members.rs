@@ -276,7 +276,7 @@ async fn issue(app: &AuthorizationServer, code: Option<NewCode>) -> Result<Strin
     }
 }
 
-async fn at_browser(
+pub(super) async fn at_browser(
     app: &AuthorizationServer,
     entry: &GatewayEntry,
     headers: &HeaderMap,
@@ -296,7 +296,7 @@ async fn at_browser(
     })
 }
 
-async fn stranger(
+pub(super) async fn stranger(
     app: &AuthorizationServer,
     entry: &GatewayEntry,
     account: &Account,

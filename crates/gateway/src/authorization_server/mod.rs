@@ -8,6 +8,7 @@ mod client;
 mod client_keys;
 pub(crate) mod code;
 mod code_grant;
+pub(crate) mod connections;
 mod consent;
 mod departure;
 mod failed_proofs;
@@ -54,6 +55,7 @@ use axum::{
 };
 
 use gatewright_core::Core;
+use gatewright_domain::id::GatewayId;
 use gatewright_oauth::metadata::{
     AuthorizationServerMetadata, OpenIdConfiguration, ProtectedResourceMetadata,
 };
@@ -131,11 +133,16 @@ impl AuthorizationServer {
         authorize::limited_page(overloaded.into(), context.id.reference())
     }
 
-    /// The page for a browser that is about to begin a sign-in which is no gateway's, when too many from its network do.
-    pub(crate) fn refuse_begin(&self, context: &RequestContext) -> Option<Response> {
+    /// The page for a browser that is about to begin a sign-in which ends in no code, at this gateway if it is at one, when too
+    /// many do.
+    pub(crate) fn refuse_begin(
+        &self,
+        context: &RequestContext,
+        gateway: Option<GatewayId>,
+    ) -> Option<Response> {
         let limited = self
             .limits
-            .check(limits::Action::BeginSignIn, context, None)
+            .check(limits::Action::BeginSignIn, context, gateway)
             .err()?;
         Some(authorize::limited_page(limited, context.id.reference()))
     }

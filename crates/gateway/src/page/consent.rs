@@ -29,6 +29,8 @@ pub(crate) struct ConsentPage<'a> {
     pub warning: Option<Warning>,
     /// Where the form goes: a path of ours.
     pub action: String,
+    /// The page on which the person finds their connected apps: a path of ours.
+    pub connections: String,
     /// The request, sealed.
     pub sealed: &'a str,
     /// A short reference that finds the trace and the log entry.
@@ -57,6 +59,7 @@ struct ConsentTemplate<'a> {
     member: Option<&'a Account>,
     warning: Option<Warning>,
     action: &'a str,
+    connections: &'a str,
     sealed: &'a str,
     reference: Reference,
 }
@@ -74,6 +77,7 @@ pub(crate) fn consent(page: &ConsentPage<'_>) -> Response {
         member: page.member,
         warning: page.warning,
         action: &page.action,
+        connections: &page.connections,
         sealed: page.sealed,
         reference: page.reference,
     };

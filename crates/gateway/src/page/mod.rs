@@ -1,5 +1,6 @@
 //! Pages for end users: server-rendered, no script, strict CSP, nothing loaded from elsewhere.
 
+mod connections;
 mod consent;
 mod done;
 mod error;
@@ -20,6 +21,7 @@ use http::{
 };
 use sha2::{Digest as _, Sha256};
 
+pub(crate) use connections::{ConnectedApp, ConnectionsPage, SignInBy, connections};
 pub(crate) use consent::{ConsentPage, Warning, consent};
 pub(crate) use done::{DonePage, done};
 pub(crate) use error::{ErrorPage, error};

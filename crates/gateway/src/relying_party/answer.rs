@@ -12,7 +12,11 @@ use gatewright_domain::{
 use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
-use super::{failure::Failure, pending::PendingSignIn, test_sign_in::Report};
+use super::{
+    failure::Failure,
+    pending::{Aim, PendingSignIn},
+    test_sign_in::Report,
+};
 use crate::{
     Gateways,
     authorization_server::retry_later,
@@ -30,6 +34,13 @@ pub(super) enum Answer {
     Redirect {
         /// Where to.
         location: String,
+    },
+    /// The connections page, with the cookie of the session that opens it.
+    Connections {
+        /// Where to.
+        location: String,
+        /// `Set-Cookie`.
+        cookie: Hidden,
     },
     /// A page that says it is done; shown instead of a redirect that has served, and never kept.
     SignedIn,
@@ -49,6 +60,16 @@ pub(super) enum Answer {
     /// The report of a test, whether it succeeded or failed. It is this browser's own: another one that went through the
     /// same test may have signed in as someone else.
     Tested(Box<Report>),
+}
+
+/// A text that no log shows. It has a JSON form, because answers are sealed in it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Hidden(pub(super) String);
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
 }
 
 /// A sign-in that an arrival belongs to, and its trace: a silent one of a test.
@@ -109,7 +130,10 @@ pub(super) fn failed(app: &Gateways, failure: &Failure, request: Reference, know
         let report = Report::failed(failure.reported(Some(reference)), app.now());
         return Answer::Tested(Box::new(report));
     }
-    let told = failure.told(app.config.sign_in.minutes_at_provider);
+    let mut told = failure.told(app.config.sign_in.minutes_at_provider);
+    if matches!(pending.map(|pending| &pending.aim), Some(Aim::Connections(_))) {
+        told = told.on_connections_page();
+    }
     Answer::Page {
         status: told.status.as_u16(),
         title: told.title.to_owned(),
@@ -123,6 +147,14 @@ pub(super) fn failed(app: &Gateways, failure: &Failure, request: Reference, know
 pub(super) fn respond(answer: &Answer) -> Response {
     match answer {
         Answer::Redirect { location } => redirect(location),
+        Answer::Connections { location, cookie } => {
+            let mut response = redirect(location);
+            if let Ok(mut cookie) = HeaderValue::try_from(&cookie.0) {
+                cookie.set_sensitive(true);
+                response.headers_mut().insert(header::SET_COOKIE, cookie);
+            }
+            response
+        }
         Answer::SignedIn => page::done(&DonePage {
             title: "You are signed in".to_owned(),
             explanation: "The app has what it needs. Go back to it.".to_owned(),

@@ -15,7 +15,7 @@ use axum::{
 };
 use gatewright_domain::{
     authorization::ClaimedSignIn,
-    id::UserSourceId,
+    id::{GatewayId, UserSourceId},
     reference::Reference,
     sign_in_attempt::Step,
     token_hash::TokenHash,
@@ -38,6 +38,7 @@ use super::{
 use crate::{
     Gateways,
     authorization_server::{AuthorizationServer, Carried, code, form},
+    directory::GatewayEntry,
     jose::key_cache::KeysWanted,
     request::RequestContext,
 };
@@ -107,13 +108,8 @@ async fn receive(
     let parameters = Parameters::parse(query.unwrap_or_default());
     let state = brought::state(&parameters);
     let carried = pending::of_browser(&app, headers, state);
-    if let Ok(pending) = &carried
-        && let Aim::Client(request) = &pending.aim
-    {
-        let record = context.record();
-        record.set_gateway(request.gateway_id);
-        // It is carried in the short form.
-        record.set_client(request.client_id.clone());
+    if let Ok(pending) = &carried {
+        pending.name_in(context.record());
     }
     // What can finish nothing any more counts as if it carried nothing.
     let good = carried
@@ -331,17 +327,13 @@ impl Arrival {
     async fn still_good(&self, pending: &PendingSignIn) -> Result<(Goal, Arc<UserSource>), Failure> {
         let (goal, source) = match &pending.aim {
             Aim::Client(request) => {
-                let directory = self.app.directory.current()?;
-                let entry = directory
-                    .gateway_by_id(request.gateway_id)
-                    .ok_or(Failure::GatewayGone)?;
-                let source = entry.source.as_ref().filter(|source| {
-                    source.id == pending.user_source_id && source.status == UserSourceStatus::Active
-                });
-                let source = Arc::clone(source.ok_or(Failure::GatewayGone)?);
-                let entry = Arc::clone(entry);
+                let (entry, source) = self.gateway(request.gateway_id)?;
                 let request = request.clone();
                 (Goal::Client { entry, request }, source)
+            }
+            Aim::Connections(id) => {
+                let (entry, source) = self.gateway(*id)?;
+                (Goal::Connections { entry }, source)
             }
             Aim::Test(id) => {
                 let mut tx = self.app.store.read().await?;
@@ -353,6 +345,19 @@ impl Arrival {
             return Err(Failure::SourceChanged);
         }
         Ok((goal, source))
+    }
+
+    /// The gateway that someone signs in to, where it still has the source that was asked, and that source is active.
+    fn gateway(&self, id: GatewayId) -> Result<(Arc<GatewayEntry>, Arc<UserSource>), Failure> {
+        let directory = self.app.directory.current()?;
+        let entry = directory.gateway_by_id(id).ok_or(Failure::GatewayGone)?;
+        let asked = self.known.pending.user_source_id;
+        let source = entry
+            .source
+            .as_ref()
+            .filter(|source| source.id == asked && source.status == UserSourceStatus::Active);
+        let source = source.ok_or(Failure::GatewayGone)?;
+        Ok((Arc::clone(entry), Arc::clone(source)))
     }
 
     /// A later arrival: the kept answer, waited for while the first arrival is at work. A redirect whose code the client

@@ -20,14 +20,16 @@ use gatewright_store::{StoreError, Urgency, project, test_sign_in as rows};
 use serde_json::{Map, Value};
 
 use super::{
-    answer::{self, Answer, Known},
+    answer::{self, Answer, Hidden, Known},
     check::unnamed,
-    ending::{Ending, Issuing, NotIssued},
+    ending::{Ending, Issuing, NotIssued, Opening, Who},
     failure::Failure,
     registration::{self, SecretNews},
     test_sign_in::{self, Report},
 };
-use crate::{Gateways, authorization_server::code, directory::GatewayEntry, jose::key_set::KeySet};
+use crate::{
+    Gateways, authorization_server::code, directory::GatewayEntry, jose::key_set::KeySet, user_session,
+};
 
 /// Everything a claimed sign-in needs to be completed, owned, because it goes on when the browser goes away.
 #[derive(Debug)]
@@ -55,6 +57,11 @@ pub(super) enum Goal {
     },
     /// A report.
     Test(TestSignInId),
+    /// A session on the connections page.
+    Connections {
+        /// Its gateway.
+        entry: Arc<GatewayEntry>,
+    },
 }
 
 /// A person whom the provider has vouched for.
@@ -78,6 +85,7 @@ impl Claimed {
             (Ok(vouched), Goal::Client { entry, request }) => {
                 self.issue(entry, request, vouched, &news).await
             }
+            (Ok(vouched), Goal::Connections { entry }) => self.open(entry, vouched, &news).await,
             (Ok(vouched), Goal::Test(id)) => self.report(*id, &vouched, &news).await,
             (Err(failure), _) => Err(failure),
         };
@@ -146,7 +154,7 @@ impl Claimed {
             .await?;
         trace.enter(Step::Subject);
         let subject = subject::read(&id_token.claims, &self.source.subject_claim);
-        if let (Goal::Client { .. }, Err(error)) = (&self.goal, &subject) {
+        if let (Goal::Client { .. } | Goal::Connections { .. }, Err(error)) = (&self.goal, &subject) {
             return Err(error.clone().into());
         }
         trace.enter(Step::Profile);
@@ -173,9 +181,82 @@ impl Claimed {
         news: &SecretNews,
     ) -> Result<Answer, Failure> {
         let app = &self.app;
-        let now = app.now();
         self.known.trace.enter(Step::Code);
-        let proposed = User {
+        let who = self.who(vouched)?;
+        let grant = match self.known.trace.attempt() {
+            Some(attempt) => attempt.grant(),
+            None => GrantId::generate(app.clock.as_ref(), app.entropy.as_ref()),
+        };
+        let person = Person::User {
+            user_id: who.user.id,
+            user_source_id: self.source.id,
+            identity_epoch: self.source.identity_epoch,
+        };
+        let code = code::prepare(&app.authorization_server, entry, request, person, grant)
+            .ok_or(Failure::Overtaken)?;
+        let answer = Answer::Redirect {
+            location: code.location().to_owned(),
+        };
+        let issuing = Issuing {
+            who,
+            code,
+            ending: self.ending(&answer, news),
+        };
+        let issued = app
+            .store
+            .transact(Urgency::Person, move |tx| Box::pin(issuing.write(tx)))
+            .await;
+        let user = self.signed_in(issued)?;
+        self.known.trace.leave();
+        tracing::info!(
+            gateway = %entry.gateway.id,
+            user_source = %self.source.id,
+            user = %user,
+            "a user signed in"
+        );
+        Ok(answer)
+    }
+
+    /// The transaction that opens the connections page: user, session, answer, and what was learnt about the secret.
+    async fn open(
+        &self,
+        entry: &GatewayEntry,
+        vouched: Vouched,
+        news: &SecretNews,
+    ) -> Result<Answer, Failure> {
+        let app = &self.app;
+        self.known.trace.enter(Step::Code);
+        let who = self.who(vouched)?;
+        let gateway = &entry.gateway;
+        let (session, cookie) = user_session::prepare(app, gateway, &self.source, who.user.id, app.now());
+        let answer = Answer::Connections {
+            location: format!("/mcp/{}/connections", gateway.slug),
+            cookie: Hidden(cookie.to_str().map_err(|_| Failure::Internal)?.to_owned()),
+        };
+        let opening = Opening {
+            who,
+            session,
+            ending: self.ending(&answer, news),
+        };
+        let opened = app
+            .store
+            .transact(Urgency::Person, move |tx| Box::pin(opening.write(tx)))
+            .await;
+        let user = self.signed_in(opened)?;
+        self.known.trace.succeed();
+        tracing::info!(
+            gateway = %gateway.id,
+            user_source = %self.source.id,
+            user = %user,
+            "a user signed in to see their connections"
+        );
+        Ok(answer)
+    }
+
+    /// The person, as a user who signs in for the first time.
+    fn who(&self, vouched: Vouched) -> Result<Who, Failure> {
+        let (app, now) = (&self.app, self.app.now());
+        let user = User {
             id: UserId::generate(app.clock.as_ref(), app.entropy.as_ref()),
             project_id: self.source.project_id,
             key: UserKey {
@@ -190,48 +271,26 @@ impl Claimed {
             first_sign_in_at: now,
             last_sign_in_at: now,
         };
-        let grant = match self.known.trace.attempt() {
-            Some(attempt) => attempt.grant(),
-            None => GrantId::generate(app.clock.as_ref(), app.entropy.as_ref()),
-        };
-        let person = Person::User {
-            user_id: proposed.id,
-            user_source_id: self.source.id,
-            identity_epoch: self.source.identity_epoch,
-        };
-        let code = code::prepare(&app.authorization_server, entry, request, person, grant)
-            .ok_or(Failure::Overtaken)?;
-        let answer = Answer::Redirect {
-            location: code.location().to_owned(),
-        };
-        let issuing = Issuing {
-            user: proposed,
+        Ok(Who {
+            user,
             forgets_email: vouched.profile.email == Email::Unverified,
-            code,
-            ending: self.ending(&answer, news),
-        };
-        let issued = app
-            .store
-            .transact(Urgency::Person, move |tx| Box::pin(issuing.write(tx)))
-            .await;
-        let user = match issued {
-            Ok(user) => user,
+        })
+    }
+
+    /// The user of a sign-in that was written, with whom the trace goes on.
+    fn signed_in(&self, written: Result<UserId, NotIssued>) -> Result<UserId, Failure> {
+        match written {
+            Ok(user) => {
+                self.known.trace.is_of(user);
+                self.app.telemetry.count_sign_in("completed");
+                Ok(user)
+            }
             Err(NotIssued::Blocked(user)) => {
                 self.known.trace.is_of(user);
-                return Err(Failure::Blocked);
+                Err(Failure::Blocked)
             }
-            Err(NotIssued::Failed(failure)) => return Err(failure),
-        };
-        self.known.trace.is_of(user);
-        self.known.trace.leave();
-        app.telemetry.count_sign_in("completed");
-        tracing::info!(
-            gateway = %entry.gateway.id,
-            user_source = %self.source.id,
-            user = %user,
-            "a user signed in"
-        );
-        Ok(answer)
+            Err(NotIssued::Failed(failure)) => Err(failure),
+        }
     }
 
     /// The transaction that ends a test: its report, and what was learnt about the secret.

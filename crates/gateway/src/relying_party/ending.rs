@@ -8,7 +8,13 @@ use gatewright_domain::{
     token_hash::TokenHash,
     user::{User, UserStatus},
 };
-use gatewright_store::{StoreError, Tx, authorization_code::Insertion, claimed_sign_in, user, user_source};
+use gatewright_store::{
+    StoreError, Tx,
+    authorization_code::Insertion,
+    claimed_sign_in,
+    connection_session::{self, ConnectionSession},
+    user, user_source,
+};
 
 use super::{failure::Failure, registration::SecretNews};
 use crate::authorization_server::code::NewCode;
@@ -51,13 +57,34 @@ impl Ending {
     }
 }
 
-/// A sign-in that ends with a code for the client.
+/// The person whom the provider has vouched for.
 #[derive(Debug)]
-pub(super) struct Issuing {
+pub(super) struct Who {
     /// The user, as new.
     pub(super) user: User,
     /// Whether an address that was said at an earlier sign-in is not kept.
     pub(super) forgets_email: bool,
+}
+
+impl Who {
+    /// Notes the sign-in; the user as they are known, who is not blocked.
+    async fn sign_in(&self, tx: &mut Tx) -> Result<UserId, NotIssued> {
+        let user = user::sign_in(tx, &self.user).await?;
+        if self.forgets_email && user.email.is_some() {
+            user::forget_email(tx, user.project_id, user.id).await?;
+        }
+        if user.status == UserStatus::Blocked {
+            return Err(NotIssued::Blocked(user.id));
+        }
+        Ok(user.id)
+    }
+}
+
+/// A sign-in that ends with a code for the client.
+#[derive(Debug)]
+pub(super) struct Issuing {
+    /// Who it is.
+    pub(super) who: Who,
     /// The code, of the user as new.
     pub(super) code: NewCode,
     /// What is kept beside it.
@@ -88,14 +115,8 @@ impl From<StoreError> for NotIssued {
 impl Issuing {
     /// User, code, answer, and what was learnt about the secret; the user as they are known.
     pub(super) async fn write(mut self, tx: &mut Tx) -> Result<UserId, NotIssued> {
-        let user = user::sign_in(tx, &self.user).await?;
-        if self.forgets_email && user.email.is_some() {
-            user::forget_email(tx, user.project_id, user.id).await?;
-        }
-        if user.status == UserStatus::Blocked {
-            return Err(NotIssued::Blocked(user.id));
-        }
-        self.code.is_of(user.id);
+        let user = self.who.sign_in(tx).await?;
+        self.code.is_of(user);
         let refused = match self.code.issue(tx).await? {
             Insertion::Done => None,
             Insertion::TooMany { .. } => Some(Failure::TooMany),
@@ -106,6 +127,30 @@ impl Issuing {
             return Err(failure.into());
         }
         self.ending.write(tx).await?;
-        Ok(user.id)
+        Ok(user)
+    }
+}
+
+/// A sign-in that ends with a session on the connections page.
+#[derive(Debug)]
+pub(super) struct Opening {
+    /// Who it is.
+    pub(super) who: Who,
+    /// The session, of the user as new.
+    pub(super) session: ConnectionSession,
+    /// What is kept beside it.
+    pub(super) ending: Ending,
+}
+
+impl Opening {
+    /// User, session, answer, and what was learnt about the secret; the user as they are known.
+    pub(super) async fn write(mut self, tx: &mut Tx) -> Result<UserId, NotIssued> {
+        let user = self.who.sign_in(tx).await?;
+        self.session.user_id = user;
+        if !connection_session::begin(tx, &self.session).await? {
+            return Err(Failure::Overtaken.into());
+        }
+        self.ending.write(tx).await?;
+        Ok(user)
     }
 }

@@ -141,7 +141,20 @@ pub(super) struct Told {
     pub(super) advice: &'static str,
 }
 
+impl Told {
+    /// The same for someone who signs in to see their connections, and so came from no application.
+    pub(super) fn on_connections_page(self) -> Self {
+        let advice = if self.advice == AGAIN {
+            AGAIN_ON_PAGE
+        } else {
+            self.advice
+        };
+        Self { advice, ..self }
+    }
+}
+
 const AGAIN: &str = "Go back to your application and connect again.";
+const AGAIN_ON_PAGE: &str = "Open the page of your connected apps again, and sign in there.";
 const TELL_ADMIN: &str = "Tell the person who administers this gateway, and give them the reference below; it leads them to the cause.";
 
 impl Failure {

@@ -22,7 +22,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use start::{StartError, start};
+pub(crate) use start::{StartError, start, start_for_connections};
 
 use std::sync::Arc;
 

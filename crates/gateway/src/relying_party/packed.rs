@@ -26,6 +26,10 @@ pub(super) fn pack(pending: &PendingSignIn) -> Vec<u8> {
             packer.number(1);
             packer.id(id.number());
         }
+        Aim::Connections(id) => {
+            packer.number(2);
+            packer.id(id.number());
+        }
     }
     packer.id(pending.project_id.number());
     packer.id(pending.user_source_id.number());
@@ -52,6 +56,7 @@ pub(super) fn unpack(packed: &[u8]) -> Option<PendingSignIn> {
         aim: match unpacker.number()? {
             0 => Aim::Client(unpack_request(&mut unpacker)?),
             1 => Aim::Test(TestSignInId::of_number(unpacker.id()?)),
+            2 => Aim::Connections(GatewayId::of_number(unpacker.id()?)),
             _ => return None,
         },
         project_id: ProjectId::of_number(unpacker.id()?),
@@ -175,7 +180,11 @@ pub(super) mod tests {
             attempt: None,
             ..usual()
         };
-        for pending in [usual(), odd(), test] {
+        let connections = PendingSignIn {
+            aim: Aim::Connections(GatewayId::of_number(7)),
+            ..usual()
+        };
+        for pending in [usual(), odd(), test, connections] {
             let back = unpack(&pack(&pending)).unwrap();
             assert_eq!(format!("{back:?}"), format!("{pending:?}"));
         }

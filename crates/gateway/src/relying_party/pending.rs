@@ -14,7 +14,7 @@ use gatewright_identity::cookie::{Kind, SignInCookies, Uncarried};
 use http::{HeaderMap, HeaderValue};
 
 use super::{failure::Failure, packed};
-use crate::Gateways;
+use crate::{Gateways, telemetry::RequestRecord};
 
 /// The cookies of sign-ins, one for each.
 const COOKIES: Kind = Kind {
@@ -22,14 +22,19 @@ const COOKIES: Kind = Kind {
     context: "pending-sign-in",
 };
 
-/// What a sign-in is for, in full. A test never ends in a code, nor does a client's sign-in in a report.
+/// What a sign-in is for, in full. Each kind ends in what it began for: only a client's sign-in ends in a code.
 #[derive(Debug, Clone)]
 pub(super) enum Aim {
     /// A code for a client: its request.
     Client(ConsentedRequest),
     /// A report for an administrator.
     Test(TestSignInId),
+    /// A session on the connections page of a gateway.
+    Connections(GatewayId),
 }
+
+/// What the trace shows in the place of a client where the person signed in to their connections.
+const CONNECTIONS_PAGE: &str = "Connections page";
 
 /// What the trace needs to go on with an attempt, beyond what the sign-in says itself.
 #[derive(Debug, Clone)]
@@ -56,42 +61,57 @@ pub(super) struct PendingSignIn {
     pub(super) nonce: String,
     /// The PKCE verifier.
     pub(super) verifier: String,
-    /// What the trace of a client's sign-in begins with; a test has its report.
+    /// What the trace of the sign-in begins with; a test has its report instead.
     pub(super) attempt: Option<Begun>,
     /// When the browser must have come back.
     pub(super) expires_at: Timestamp,
 }
 
 impl PendingSignIn {
-    /// The gateway of a client's sign-in.
+    /// The gateway that someone signs in to.
     pub(super) const fn gateway_id(&self) -> Option<GatewayId> {
         match &self.aim {
             Aim::Client(request) => Some(request.gateway_id),
+            Aim::Connections(id) => Some(*id),
             Aim::Test(_) => None,
+        }
+    }
+
+    /// Names the gateway and the client in the log line of a request.
+    pub(super) fn name_in(&self, record: &RequestRecord) {
+        if let Some(gateway) = self.gateway_id() {
+            record.set_gateway(gateway);
+        }
+        if let Aim::Client(request) = &self.aim {
+            // It is carried in the short form.
+            record.set_client(request.client_id.clone());
         }
     }
 
     /// The test that it belongs to.
     pub(super) const fn test_id(&self) -> Option<TestSignInId> {
         match self.aim {
-            Aim::Client(_) => None,
+            Aim::Client(_) | Aim::Connections(_) => None,
             Aim::Test(id) => Some(id),
         }
     }
 
     /// The head of its trace.
     pub(super) fn attempt(&self) -> Option<AttemptHead> {
-        let (Aim::Client(request), Some(begun)) = (&self.aim, &self.attempt) else {
-            return None;
+        let begun = self.attempt.as_ref()?;
+        let (client_id, client_name) = match &self.aim {
+            Aim::Client(request) => (request.client_id.as_str(), request.client_name.as_str()),
+            Aim::Connections(_) => ("", CONNECTIONS_PAGE),
+            Aim::Test(_) => return None,
         };
         Some(AttemptHead {
             id: begun.id,
             project_id: self.project_id,
-            gateway_id: request.gateway_id,
+            gateway_id: self.gateway_id()?,
             user_source_id: Some(self.user_source_id),
             reference: Some(begun.reference),
-            client_id: request.client_id.clone(),
-            client_name: request.client_name.clone(),
+            client_id: client_id.to_owned(),
+            client_name: client_name.to_owned(),
             started_at: begun.started_at,
         })
     }

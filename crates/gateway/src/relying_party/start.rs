@@ -39,13 +39,36 @@ impl StartError {
     }
 }
 
-/// Begins a sign-in after *Allow*, and its trace with what happened `before`. `headers` are those of the browser's request:
-/// the cookies among them tell how many sign-ins it has in progress. A failure is logged here with its reason.
+/// Begins a client's sign-in after *Allow*, and its trace with what happened `before`. `headers` are those of the browser's
+/// request: the cookies among them tell how many sign-ins it has in progress. A failure is logged here with its reason.
 pub(crate) async fn start(
     app: &Gateways,
     entry: &GatewayEntry,
     source: &UserSource,
     request: ConsentedRequest,
+    before: BeforeAllow,
+    headers: &HeaderMap,
+) -> Result<Started, StartError> {
+    begin(app, entry, source, Aim::Client(carried(request)), before, headers).await
+}
+
+/// Begins the sign-in of a person who wants to see their connections, after the click that asks for it. See [`start`].
+pub(crate) async fn start_for_connections(
+    app: &Gateways,
+    entry: &GatewayEntry,
+    source: &UserSource,
+    before: BeforeAllow,
+    headers: &HeaderMap,
+) -> Result<Started, StartError> {
+    let aim = Aim::Connections(entry.gateway.id);
+    begin(app, entry, source, aim, before, headers).await
+}
+
+async fn begin(
+    app: &Gateways,
+    entry: &GatewayEntry,
+    source: &UserSource,
+    aim: Aim,
     before: BeforeAllow,
     headers: &HeaderMap,
 ) -> Result<Started, StartError> {
@@ -56,13 +79,7 @@ pub(crate) async fn start(
     };
     let until = app.now().plus(app.config.sign_in.at_provider());
     let binding = app.providers.bind();
-    let pending = pending(
-        &binding,
-        source,
-        Aim::Client(carried(request)),
-        Some(begun),
-        until,
-    );
+    let pending = pending(&binding, source, aim, Some(begun), until);
     let trace = match pending.attempt() {
         Some(head) => app.sign_in_trace.begin(head, before.steps),
         None => app.sign_in_trace.resume(None),

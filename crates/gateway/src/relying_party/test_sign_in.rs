@@ -184,7 +184,7 @@ async fn try_begin(
     context: &RequestContext,
     headers: &HeaderMap,
 ) -> Result<Started, BeginError> {
-    if let Some(refused) = app.authorization_server.refuse_begin(context) {
+    if let Some(refused) = app.authorization_server.refuse_begin(context, None) {
         return Err(BeginError::Limited(Box::new(refused)));
     }
     if !is_same_origin(headers, app.config.public_url()) {
