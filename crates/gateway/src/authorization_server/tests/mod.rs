@@ -3,6 +3,7 @@
 
 mod authorizing;
 mod confusing;
+mod connections;
 mod consenting;
 mod counting;
 mod denying;

@@ -3,6 +3,7 @@
 pub(super) mod advice;
 mod brought_codes;
 mod client_authentication;
+mod connections;
 mod faults;
 mod logged;
 mod office;
