@@ -1,6 +1,7 @@
-//! Activity: what gateways were asked, by whom, and what became of it. Never arguments, results or anything else of a message
-//! but the name it is about.
+//! Activity: what gateways were asked, by whom, and what became of it. Never results, nor anything else of a message
+//! but the name it is about; arguments only of gateways that record them, and apart from the rest.
 
+mod arguments;
 mod outcome;
 
 use std::{fmt, sync::Arc};
@@ -13,6 +14,7 @@ use crate::{
     words::worded,
 };
 
+pub use arguments::{ARGUMENTS_MAX, RecordedArguments};
 pub use outcome::{Outcome, Rule};
 
 /// Bytes of a name that are kept: of a tool or prompt, of a URI, of a user or client. Servers and clients choose them.

@@ -3,6 +3,7 @@
 mod fields;
 mod offer;
 mod prefixing;
+mod recording;
 
 use std::collections::BTreeSet;
 
@@ -12,6 +13,7 @@ pub use self::{
     fields::{REVOCATION_LEEWAY, check_slug, mint_slug},
     offer::{Allowed, AllowedPrompt, AllowedResource, AllowedTool, MAX_RESOURCE_URI, OfferedKinds},
     prefixing::{PrefixMode, names_tools_by_server},
+    recording::{REDACTED, RecordArguments, Redaction},
 };
 
 use crate::{
@@ -57,6 +59,8 @@ pub struct Gateway {
     pub status: GatewayStatus,
     /// Lifetimes and registration switches.
     pub settings: GatewaySettings,
+    /// That and how it records the arguments of requests; `None` if it does not.
+    pub record_arguments: Option<RecordArguments>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -85,6 +89,7 @@ impl Gateway {
             allowed_resources: Vec::new(),
             status: GatewayStatus::Active,
             settings: GatewaySettings::default(),
+            record_arguments: None,
             created_at: at,
             updated_at: at,
         }

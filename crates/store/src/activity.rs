@@ -6,12 +6,17 @@
 //! many as an ordinary index would have; a list reads the blocks that have all of its names, newest first, and looks at each
 //! row in them.
 
+mod arguments;
 mod filter;
 mod names;
 mod pruning;
 mod reading;
 mod writing;
 
+pub use arguments::{
+    delete_arguments_of_gateway, delete_arguments_of_person, find_arguments, gateways_with_arguments,
+    persons_with_arguments, write_arguments,
+};
 pub use filter::{ActivityFilter, LOOK_AT};
 pub use pruning::{Pruned, forget_project, projects, prune, prune_names, prune_oldest};
 pub use reading::{find, last_row, list, since};

@@ -1,11 +1,14 @@
 //! Gateways and the slugs they hold.
 
+use std::collections::HashMap;
+
 use gatewright_domain::{
     Timestamp,
-    gateway::{Authentication, Gateway, GatewayStatus, Mode},
+    gateway::{Authentication, Gateway, GatewayStatus, Mode, RecordArguments},
     id::{GatewayId, ProjectId, ServerId, UserSourceId},
     user_source::UserSourceStatus,
 };
+use sqlx::AssertSqlSafe;
 
 use crate::{
     Page, PageRequest, StoreError, Tx,
@@ -15,15 +18,15 @@ use crate::{
     sign_in_attempt,
     tx::Lock,
     user::pattern,
-    value::{Value, values},
+    value::{Value, places, values},
 };
 
 macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, project_id, name, description, instructions, server_instructions, slug, mode, user_source_id, trusted_clients, \
-             prefix_mode, offers, allowed_tools, allowed_prompts, allowed_resources, status, settings, created_at, \
-             updated_at FROM gateways ",
+             prefix_mode, offers, allowed_tools, allowed_prompts, allowed_resources, status, settings, \
+             record_arguments, created_at, updated_at FROM gateways ",
             $rest
         )
     };
@@ -59,8 +62,8 @@ pub async fn insert(tx: &mut Tx, gateway: &Gateway) -> Result<GatewayWrite, Stor
     }
     let sql = "INSERT INTO gateways (name, description, instructions, server_instructions, slug, slug_key, mode, \
                user_source_id, trusted_clients, prefix_mode, offers, allowed_tools, allowed_prompts, allowed_resources, \
-               status, settings, updated_at, project_id, id, created_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) \
+               status, settings, record_arguments, updated_at, project_id, id, created_at) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) \
                ON CONFLICT (slug_key) DO NOTHING";
     let own = values![gateway.project_id, gateway.id, gateway.created_at,];
     let values = [changeable(gateway).as_slice(), own].concat();
@@ -167,6 +170,24 @@ pub(crate) async fn list_active(tx: &mut Tx) -> Result<Vec<Gateway>, StoreError>
     Ok(gateways)
 }
 
+/// How those of these gateways record arguments that do.
+pub async fn recording(
+    tx: &mut Tx,
+    gateways: &[GatewayId],
+) -> Result<HashMap<GatewayId, RecordArguments>, StoreError> {
+    if gateways.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let sql = format!(
+        "SELECT id, record_arguments FROM gateways WHERE record_arguments IS NOT NULL AND id IN ({})",
+        places(1, gateways)
+    );
+    let values: Vec<Value> = gateways.iter().map(|id| Value::from(*id)).collect();
+    let rows = tx.fetch_all(AssertSqlSafe(sql), &values).await?;
+    let read = |row: &Row| Ok((row.id("id")?, row.json("record_arguments")?));
+    rows.iter().map(read).collect()
+}
+
 /// The holder of a slug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SlugHolder {
@@ -209,7 +230,7 @@ pub async fn update(tx: &mut Tx, gateway: &Gateway, seen: Timestamp) -> Result<G
     let sql = "UPDATE gateways SET name = $1, description = $2, instructions = $3, server_instructions = $4, slug = $5, \
                slug_key = $6, mode = $7, user_source_id = $8, trusted_clients = $9, prefix_mode = $10, offers = $11, \
                allowed_tools = $12, allowed_prompts = $13, allowed_resources = $14, status = $15, settings = $16, \
-               updated_at = $17 WHERE project_id = $18 AND id = $19";
+               record_arguments = $17, updated_at = $18 WHERE project_id = $19 AND id = $20";
     let values = [
         changeable(gateway).as_slice(),
         values![gateway.project_id, gateway.id],
@@ -292,7 +313,7 @@ async fn reserve_slug(tx: &mut Tx, gateway: &Gateway) -> Result<bool, StoreError
     Ok(reserved > 0)
 }
 
-/// What may change of a gateway, as `$1` to `$17`.
+/// What may change of a gateway, as `$1` to `$18`.
 fn changeable(gateway: &Gateway) -> Vec<Value> {
     values![
         &gateway.name,
@@ -311,6 +332,7 @@ fn changeable(gateway: &Gateway) -> Vec<Value> {
         to_json(&gateway.allowed_resources),
         to_word(&gateway.status),
         to_json(&gateway.settings),
+        gateway.record_arguments.as_ref().map(to_json),
         gateway.updated_at,
     ]
     .to_vec()
@@ -368,6 +390,7 @@ fn read(row: &Row) -> Result<Gateway, StoreError> {
         allowed_resources: row.json("allowed_resources")?,
         status: row.word("status")?,
         settings: row.json("settings")?,
+        record_arguments: row.opt_json("record_arguments")?,
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,
     })

@@ -71,6 +71,9 @@ impl Gateway {
         invalid.take(self.check_trusted_clients());
         invalid.take(self.check_selection());
         invalid.take(self.settings.check("/settings"));
+        if let Some(recording) = &self.record_arguments {
+            invalid.take(recording.check("/record_arguments"));
+        }
         invalid.into_result()?;
         self.authentication = authentication.expect("a mode without violations was read");
         Ok(self)

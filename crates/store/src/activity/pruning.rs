@@ -59,6 +59,8 @@ async fn delete_below(tx: &mut Tx, end: i64, limit: u32) -> Result<Pruned, Store
     let rows = tx
         .execute("DELETE FROM activity WHERE id < $1", values![until])
         .await?;
+    tx.execute("DELETE FROM activity_arguments WHERE id < $1", values![until])
+        .await?;
     let sql = "DELETE FROM activity_blocks WHERE block < $1";
     tx.execute(sql, values![block_of(until)]).await?;
     let sql = "DELETE FROM activity_minutes WHERE minute < \
@@ -104,6 +106,11 @@ pub async fn forget_project(tx: &mut Tx, project: ProjectId) -> Result<Pruned, S
     let sql = "UPDATE activity_sequence SET next_row = next_row WHERE id = 1";
     tx.execute(sql, &[]).await?;
     let found = find(tx, project, &[Said::Project.name()]).await?;
+    tx.execute(
+        "DELETE FROM activity_arguments WHERE project_id = $1",
+        values![project],
+    )
+    .await?;
     let Some(name) = found.first().map(|found| found.id) else {
         return Ok(Pruned { rows: 0, more: false });
     };

@@ -37,13 +37,13 @@ pub async fn claim_batch(tx: &mut Tx, writer: &str, number: i64, at: Timestamp) 
     Ok(tx.execute(sql, values![writer, number, at]).await? > 0)
 }
 
-/// Writes rows, in the order in which they happened, and everything that is counted of them.
+/// Writes rows, in the order in which they happened, and everything that is counted of them; returns the number of the first.
 ///
 /// The first statement locks the row that numbers rows and names, until the commit: replicas write one after the other, row
 /// numbers follow commits, and no two batches wait for each other in a circle.
-pub async fn write_batch(tx: &mut Tx, batch: &[Activity]) -> Result<(), StoreError> {
+pub async fn write_batch(tx: &mut Tx, batch: &[Activity]) -> Result<i64, StoreError> {
     let Some(count) = i64::try_from(batch.len()).ok().filter(|count| *count > 0) else {
-        return Ok(());
+        return Ok(0);
     };
     let sql =
         "UPDATE activity_sequence SET next_row = next_row + $1 WHERE id = 1 RETURNING next_row, next_name";
@@ -89,7 +89,8 @@ pub async fn write_batch(tx: &mut Tx, batch: &[Activity]) -> Result<(), StoreErr
         &minutes,
     )
     .await?;
-    activity_rollup::add(tx, batch.iter().map(Counted::of).collect()).await
+    activity_rollup::add(tx, batch.iter().map(Counted::of).collect()).await?;
+    Ok(first)
 }
 
 /// A name to look up.
@@ -194,7 +195,7 @@ fn columns(activity: &Activity, row: i64, named: [Option<i64>; Column::ALL.len()
 }
 
 /// Inserts rows, as many with each statement as suits the engine.
-async fn insert<const N: usize>(
+pub(super) async fn insert<const N: usize>(
     tx: &mut Tx,
     head: &str,
     tail: &str,
