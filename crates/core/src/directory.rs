@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use gatewright_domain::{
     api_key::ApiKey,
-    gateway::{Gateway, names_tools_by_server},
+    gateway::{Gateway, Redaction, names_tools_by_server},
     id::{AccountId, GatewayId, ProjectId, UserSourceId},
     sealed::{Keyring, Purpose},
     server::Server,
@@ -62,6 +62,8 @@ pub struct GatewayEntry {
     pub url: String,
     /// Its source, in User Source mode and while that is active.
     pub source: Option<Arc<UserSource>>,
+    /// What is replaced in the arguments that it records, if it records them.
+    pub redaction: Option<Arc<Redaction>>,
     /// The servers it federates, in order; all of the project when none was chosen.
     pub servers: Vec<Arc<ServerEntry>>,
     /// Whether tools and prompts are named `{prefix}_{name}`, whatever the health of the servers.
@@ -230,6 +232,10 @@ impl Configuration {
                 prefixed: names_tools_by_server(gateway.prefix_mode, chosen.len()),
                 plan,
                 documents: Documents::default(),
+                redaction: gateway
+                    .record_arguments
+                    .as_ref()
+                    .map(|settings| Arc::new(Redaction::of(settings))),
                 servers: chosen,
                 gateway,
             });

@@ -17,6 +17,7 @@ mod last_used;
 pub mod mail;
 pub mod next;
 pub mod problem;
+pub mod recorded_body;
 pub mod request;
 mod request_id;
 pub mod routing;

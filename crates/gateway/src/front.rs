@@ -274,7 +274,10 @@ impl Drop for Line {
         self.record.log(self.status);
         if self.app.activity.is_on() {
             let now = (self.app.now(), Instant::now());
-            let write = |row| self.app.activity.record(row, &self.app.telemetry);
+            let write = |row, arguments| {
+                let telemetry = &self.app.telemetry;
+                self.app.activity.record_with(row, arguments, telemetry);
+            };
             self.watched.rows(&self.record, self.status, now, write);
         }
     }

@@ -5,17 +5,29 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
-use gatewright_domain::{Entropy, Timestamp, activity::Activity, entropy, id::GatewayId};
+use bytes::Bytes;
+use gatewright_domain::{
+    Entropy, Timestamp,
+    activity::{Activity, RecordedArguments},
+    entropy,
+    gateway::Redaction,
+    id::GatewayId,
+};
 use gatewright_store::{Store, StoreError, activity as rows};
 use tokio::sync::{Mutex, Notify, mpsc};
 
-use crate::telemetry::Telemetry;
+use crate::{
+    recorded_body::{Budget, HeldArguments, HeldBody},
+    telemetry::Telemetry,
+};
 
 /// Rows that may wait: some 300 bytes each, a second of what one process can serve. Beyond it they are dropped, because no
 /// request may wait for its row.
 const QUEUE: usize = 16_384;
 /// Rows written in one transaction: few enough that replicas, which write one after the other, take turns quickly.
 const BATCH: usize = 2_000;
+/// Bytes of bodies whose arguments are read for one batch, and one more body: some milliseconds of work.
+const BODIES: usize = 1024 * 1024;
 /// Rows of requests that were refused before anyone was known, for each gateway and minute: anyone can make them.
 const STRANGERS_MAX: u32 = 30;
 /// Attempts to write one batch, once a second, before it is given up: the queue behind it is full by then in any case.
@@ -25,7 +37,9 @@ pub(super) const ATTEMPTS: u32 = 300;
 #[derive(Debug)]
 pub struct Recorder {
     is_on: bool,
-    sender: mpsc::Sender<Activity>,
+    sender: mpsc::Sender<Queued>,
+    /// Bodies whose arguments are to be recorded.
+    bodies: Budget,
     /// One writes at a time.
     writing: Mutex<Writing>,
     /// Told once when the queue is half full.
@@ -33,14 +47,28 @@ pub struct Recorder {
     strangers: std::sync::Mutex<Strangers>,
 }
 
+/// A row on its way, with its arguments if they are recorded.
+#[derive(Debug)]
+struct Queued {
+    row: Activity,
+    arguments: Option<HeldArguments>,
+}
+
+/// Rows that are written together, and the arguments of some of them by their place.
+#[derive(Debug, Default)]
+struct Batch {
+    rows: Vec<Activity>,
+    arguments: Vec<(usize, RecordedArguments)>,
+}
+
 #[derive(Debug)]
 struct Writing {
-    receiver: mpsc::Receiver<Activity>,
+    receiver: mpsc::Receiver<Queued>,
     /// Names this process to the store.
     writer: Arc<str>,
     /// The batch that is being written. It is kept until it is known to be committed, and its number tells the store if it
     /// was, where the answer to that got lost.
-    batch: Arc<Vec<Activity>>,
+    batch: Arc<Batch>,
     number: i64,
     failures: u32,
 }
@@ -60,6 +88,7 @@ impl Recorder {
         Self {
             is_on,
             sender,
+            bodies: Budget::default(),
             writing: Mutex::new(Writing {
                 receiver,
                 writer: writer.into(),
@@ -77,8 +106,23 @@ impl Recorder {
         self.is_on
     }
 
+    /// Keeps a body until its arguments are recorded. Nothing if that is too much; then the row is written without them, which is
+    /// counted.
+    pub fn hold(&self, body: &Bytes, redaction: &Arc<Redaction>, telemetry: &Telemetry) -> Option<HeldBody> {
+        let held = self.is_on.then(|| self.bodies.hold(body, redaction))?;
+        if held.is_none() {
+            telemetry.count_activity_dropped("arguments", 1);
+        }
+        held
+    }
+
     /// Adds a row to the queue. Never waits; a full queue drops it and counts that.
     pub fn record(&self, activity: Activity, telemetry: &Telemetry) {
+        self.record_with(activity, None, telemetry);
+    }
+
+    /// The same with the arguments of the request.
+    pub fn record_with(&self, activity: Activity, arguments: Option<HeldArguments>, telemetry: &Telemetry) {
         if !self.is_on {
             return;
         }
@@ -87,7 +131,8 @@ impl Recorder {
             telemetry.count_activity_dropped("strangers", 1);
             return;
         }
-        if self.sender.try_send(activity).is_err() {
+        let row = activity;
+        if self.sender.try_send(Queued { row, arguments }).is_err() {
             telemetry.count_activity_dropped("full", 1);
         } else if self.sender.capacity() == QUEUE / 2 {
             self.filling.notify_one();
@@ -119,16 +164,16 @@ impl Recorder {
         while writing.take() {
             let batch = Arc::clone(&writing.batch);
             match write(store, &writing).await {
-                Ok(()) => written += batch.len(),
+                Ok(()) => written += batch.rows.len(),
                 Err(error) if writing.failures < ATTEMPTS => {
                     writing.failures += 1;
                     return Err(error);
                 }
                 Err(error) => {
-                    telemetry.count_activity_dropped("failed", batch.len());
+                    telemetry.count_activity_dropped("failed", batch.rows.len());
                     tracing::error!(
                         error = &error as &dyn std::error::Error,
-                        rows = batch.len(),
+                        rows = batch.rows.len(),
                         "a batch of activity could not be written and is dropped"
                     );
                 }
@@ -143,18 +188,30 @@ impl Recorder {
 impl Writing {
     /// Takes the next batch, unless there is one that must be tried again; whether there is one.
     fn take(&mut self) -> bool {
-        if !self.batch.is_empty() {
+        if !self.batch.rows.is_empty() {
             return true;
         }
-        let mut batch = Vec::with_capacity(self.receiver.len().min(BATCH));
-        while batch.len() < BATCH
-            && let Ok(row) = self.receiver.try_recv()
+        let mut batch = Batch {
+            rows: Vec::with_capacity(self.receiver.len().min(BATCH)),
+            arguments: Vec::new(),
+        };
+        let mut bodies = 0;
+        while batch.rows.len() < BATCH
+            && bodies <= BODIES
+            && let Ok(Queued { row, arguments }) = self.receiver.try_recv()
         {
-            batch.push(row);
+            if let Some(held) = arguments {
+                bodies += held.bytes();
+                let recorded = held.recorded(row.kind);
+                batch
+                    .arguments
+                    .extend(recorded.map(|recorded| (batch.rows.len(), recorded)));
+            }
+            batch.rows.push(row);
         }
-        self.number += i64::from(!batch.is_empty());
+        self.number += i64::from(!batch.rows.is_empty());
         self.batch = Arc::new(batch);
-        !self.batch.is_empty()
+        !self.batch.rows.is_empty()
     }
 }
 
@@ -167,9 +224,10 @@ async fn write(store: &Store, writing: &Writing) -> Result<(), StoreError> {
     let activity = store.activity();
     let work = activity.transact(move |tx| {
         Box::pin(async move {
-            let at = batch.last().map(|row| row.at).unwrap_or_default();
+            let at = batch.rows.last().map(|row| row.at).unwrap_or_default();
             if rows::claim_batch(tx, &writer, number, at).await? {
-                rows::write_batch(tx, &batch).await?;
+                let first = rows::write_batch(tx, &batch.rows).await?;
+                rows::write_arguments(tx, &batch.rows, first, &batch.arguments).await?;
             }
             Ok(())
         })

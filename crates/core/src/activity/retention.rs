@@ -5,6 +5,7 @@ use std::{collections::HashSet, time::Duration};
 use gatewright_domain::{Clock, Timestamp, activity_rollup::Period, id::ProjectId};
 use gatewright_store::{Store, StoreError, activity as rows, activity_rollup, project};
 
+use super::kept_arguments::KeptArguments;
 use crate::config::ActivityConfig;
 
 /// Rows deleted in one transaction: some hundredths of a second.
@@ -22,6 +23,7 @@ pub struct Retention {
     names_after: i64,
     /// The project after which the next round looks for deleted ones.
     projects_after: Option<ProjectId>,
+    arguments: KeptArguments,
 }
 
 impl Retention {
@@ -36,6 +38,7 @@ impl Retention {
         let in_time = || clock.monotonic().saturating_sub(began) < BUDGET;
         let activity = store.activity();
         self.forget_projects(store, in_time).await?;
+        self.arguments.round(store, clock.now(), in_time).await?;
         if config.retention_days > 0 {
             let before = clock
                 .now()

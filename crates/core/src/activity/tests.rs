@@ -1,5 +1,7 @@
 //! The queue when the database refuses, and what is deleted by age, by size and with its project.
 
+mod arguments;
+
 use std::time::Duration;
 
 use gatewright_domain::{

@@ -11,6 +11,8 @@ use gatewright_domain::{
     id::{ProjectId, ServerId},
 };
 
+use crate::recorded_body::HeldBody;
+
 /// What became of a request, by which rule if it was refused.
 pub type Decided = (Outcome, Option<Rule>);
 
@@ -27,6 +29,8 @@ pub struct Notes {
     pub bytes_in: OnceLock<u64>,
     /// What was decided before its message was read.
     pub decided: OnceLock<Decided>,
+    /// Its body, if its arguments are recorded.
+    pub body: OnceLock<Arc<HeldBody>>,
     /// What its message asks for.
     pub asked: OnceLock<AskedFor>,
     /// What the requests of a batch ask for: each has its own row.

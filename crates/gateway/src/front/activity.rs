@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
-use gatewright_core::telemetry::{AskedFor, Decided, Notes, RequestRecord};
+use gatewright_core::{
+    recorded_body::HeldArguments,
+    telemetry::{AskedFor, Decided, Notes, RequestRecord},
+};
 use gatewright_domain::{
     Timestamp,
     activity::{Activity, Outcome, RequestKind, RequestNumber, Rule},
@@ -58,7 +61,7 @@ impl Watched {
         record: &RequestRecord,
         status: Option<u16>,
         now: (Timestamp, Instant),
-        mut write: impl FnMut(Activity),
+        mut write: impl FnMut(Activity, Option<HeldArguments>),
     ) {
         let notes = record.notes();
         let (Some(gateway), Some(project)) = (record.gateway(), notes.project.get()) else {
@@ -66,9 +69,14 @@ impl Watched {
         };
         let row =
             |asked: Option<&AskedFor>, decided| self.row(record, (gateway, *project), asked, decided, now);
+        let arguments = |asked: Option<&AskedFor>| {
+            let asked = asked?;
+            HeldArguments::of(notes.body.get()?, asked.kind, asked.id.as_deref())
+        };
         if let Some(batch) = notes.batch.get() {
             for asked in batch {
-                write(row(Some(asked), self.decided_in_batch(asked, status)));
+                let row = row(Some(asked), self.decided_in_batch(asked, status));
+                write(row, arguments(Some(asked)));
             }
             return;
         }
@@ -81,7 +89,7 @@ impl Watched {
             let verdict = self.reader.as_ref().and_then(AnswerReader::verdict);
             self.decide(asked, verdict, status)
         });
-        write(row(asked, decided));
+        write(row(asked, decided), arguments(asked));
     }
 
     fn decided_in_batch(&self, asked: &AskedFor, status: Option<u16>) -> Decided {

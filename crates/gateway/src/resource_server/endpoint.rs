@@ -148,6 +148,11 @@ where
         _ => {
             let body = message(app, &authenticated, &head.headers, body).await?;
             let _ = notes.bytes_in.set(body.len() as u64);
+            if let Some(redaction) = &entry.redaction
+                && let Some(held) = app.activity.hold(&body, redaction, &app.telemetry)
+            {
+                let _ = notes.body.set(Arc::new(held));
+            }
             let plan = plan(app, entry);
             let mut noting = Noting {
                 app,

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
+use gatewright_core::activity::delete_arguments_of;
 use gatewright_domain::{
     audit::{Actor, ActorKind, Origin},
     id::{AccountId, ProjectId, UserId},
@@ -196,6 +197,15 @@ async fn erase(app: &Admin, command: &Erase) -> anyhow::Result<ExitCode> {
         let erased = audit::erase(&app.core().store, &chain, &selector, &actor, random).await?;
         events += erased.events;
         waiting += erased.waiting;
+    }
+    let person = match &selector {
+        Selector::User(id) => Some(id.to_string()),
+        Selector::Account(id) => Some(id.to_string()),
+        Selector::Address(_) | Selector::Text(_) => None,
+    };
+    if let Some(person) = person {
+        let deleted = delete_arguments_of(&app.core().store, command.project, &person).await?;
+        println!("Recorded arguments of {deleted} requests were deleted.");
     }
     println!("Values of {events} events were erased. An event in each affected audit log says so.");
     if waiting > 0 {

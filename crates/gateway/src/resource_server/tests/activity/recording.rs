@@ -6,14 +6,18 @@ use gatewright_domain::{
     activity::{Activity, header_user},
     api_key::KeyRole,
     entropy::SystemEntropy,
+    gateway::RecordArguments,
     id::ProjectId,
 };
-use gatewright_store::activity::ActivityFilter;
+use gatewright_store::{
+    PageRequest, StoreError,
+    activity::{self, ActivityFilter},
+};
 use http::{Request, StatusCode};
 use serde_json::json;
 
 use super::{added, call, request, rows, rows_of};
-use crate::resource_server::tests::world::World;
+use crate::resource_server::tests::{selecting::choose, world::World};
 
 #[tokio::test]
 async fn strangers_leave_a_bounded_number_of_rows_and_the_rest_is_counted() {
@@ -101,6 +105,74 @@ async fn arguments_and_results_are_never_stored() {
         }
     }
     assert!(files >= 2, "the file and its log");
+}
+
+#[tokio::test]
+async fn a_gateway_that_records_arguments_keeps_those_and_nothing_else() {
+    const CANARY: &str = "canary-8f2e6c";
+    let world = World::new().await;
+    world.upstream.has_more();
+    let ada = world.sign_in("acme", "ada").await;
+    let recording = RecordArguments {
+        redact: vec!["/password".to_owned()],
+        ..RecordArguments::default()
+    };
+    choose(&world, |gateway| gateway.record_arguments = Some(recording)).await;
+    let content = json!([{"type": "text", "text": CANARY}]);
+    world
+        .upstream
+        .answer_next(json!({"resultType": "complete", "content": content}));
+    let params =
+        json!({"name": "tell", "arguments": {"text": "hello", "password": CANARY}, "_meta": {"x": CANARY}});
+    let answer = world
+        .send(request(&ada.token, "tools/call", Some("tell"), params))
+        .await;
+    assert!(answer.body.contains(CANARY), "{}", answer.body);
+    let kept = recorded(&world).await;
+    assert_eq!(
+        kept.as_deref(),
+        Some(r#"{"password":"[redacted]","text":"hello"}"#)
+    );
+    let params = json!({"name": "ask", "arguments": {"topic": "weather"}});
+    world
+        .send(request(&ada.token, "prompts/get", Some("ask"), params))
+        .await;
+    assert_eq!(recorded(&world).await.as_deref(), Some(r#"{"topic":"weather"}"#));
+    let params = json!({"ref": {"type": "ref/prompt", "name": "ask"},
+        "argument": {"name": "topic", "value": CANARY}});
+    world
+        .send(request(&ada.token, "completion/complete", None, params))
+        .await;
+    assert_eq!(recorded(&world).await, None);
+    choose(&world, |gateway| gateway.record_arguments = None).await;
+    world.send(call(&ada.token, "tell")).await;
+    assert_eq!(recorded(&world).await, None);
+    let folder = &world.app.config.database.data_dir;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        assert!(
+            !bytes
+                .windows(CANARY.len())
+                .any(|window| window == CANARY.as_bytes())
+        );
+    }
+}
+
+/// The recorded arguments of the newest row.
+async fn recorded(world: &World) -> Option<String> {
+    let newest = world.app.activity.flush(&world.app.store, &world.app.telemetry);
+    newest.await.unwrap();
+    let project = world.project;
+    let rows = world.app.store.activity();
+    let found = rows.look(move |tx| {
+        Box::pin(async move {
+            let page = PageRequest::first(1);
+            let page = activity::list(tx, project, &ActivityFilter::default(), &page).await?;
+            activity::find_arguments(tx, project, page.items[0].id).await
+        })
+    });
+    let found: Result<_, StoreError> = found.await;
+    found.unwrap().map(|recorded| recorded.text)
 }
 
 #[tokio::test]
