@@ -90,6 +90,18 @@ pub(crate) struct OfferedKinds {
     pub resources: bool,
 }
 
+/// That a gateway records arguments, and how.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RecordArguments {
+    /// JSON pointers (RFC 6901) into the arguments, such as `/password` or `/items/*/token`: the values are replaced by `[redacted]`
+    /// before anything is stored. `*` stands for every member of an object and every element of an array.
+    #[schema(required = false, max_items = 64)]
+    pub redact: Vec<String>,
+    /// Days for which they are kept.
+    #[schema(required = false, default = 7, minimum = 1, maximum = 365)]
+    pub retention_days: u32,
+}
+
 /// Lifetimes and registration switches of a gateway.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct GatewaySettings {

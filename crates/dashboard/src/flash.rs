@@ -36,6 +36,8 @@ macro_rules! flashes {
 }
 
 flashes! {
+    /// Recorded arguments were deleted.
+    ArgumentsDeleted = "arguments-deleted", "The recorded arguments are deleted.";
     /// The session was ended.
     SignedOut = "signed-out", "You have signed out.";
     /// The account was renamed.

@@ -6,8 +6,8 @@ use axum::{Json, extract::State};
 use gatewright_domain::{
     Timestamp,
     activity::{
-        Activity, Outcome, RequestKind, RequestNumber, Rule, SessionMark, StoredActivity, TraceId,
-        header_user,
+        Activity, Outcome, RecordedArguments, RequestKind, RequestNumber, Rule, SessionMark, StoredActivity,
+        TraceId, header_user,
     },
     id::{AccountId, ActivityId, GatewayId, ProjectId, ServerId, UserId},
 };
@@ -26,7 +26,7 @@ use crate::{Admin, schema, service::activity as service};
 /// Characters of a text that is looked for.
 const TEXT_MAX: usize = 256;
 
-/// A request of a gateway: who asked for what, and what became of it. Never its arguments or its result.
+/// A request of a gateway: who asked for what, and what became of it. Never its result, and never its arguments in lists.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Activity)]
 pub(crate) struct ActivityResource {
@@ -78,6 +78,38 @@ pub(crate) struct ActivityResource {
     trace_id: Option<String>,
     /// Tells sessions of MCP clients apart.
     session: Option<String>,
+}
+
+/// A request of a gateway with its arguments, where those are recorded.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OneActivity)]
+pub(crate) struct OneActivityResource {
+    #[serde(flatten)]
+    activity: ActivityResource,
+    /// The arguments, if the gateway recorded them and they are still kept. `null` for keys and members of role `viewer`.
+    recorded_arguments: Option<ArgumentsResource>,
+}
+
+/// Recorded arguments of a request.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RecordedArgumentsOfRequest)]
+pub(crate) struct ArgumentsResource {
+    /// Their JSON text, redacted. A long one is cut after 16 kB and is then not valid JSON.
+    text: String,
+    /// The length of the whole text, in bytes.
+    bytes: i64,
+    /// Whether the text is cut.
+    is_cut: bool,
+}
+
+impl From<RecordedArguments> for ArgumentsResource {
+    fn from(recorded: RecordedArguments) -> Self {
+        Self {
+            is_cut: recorded.is_cut(),
+            bytes: recorded.bytes,
+            text: recorded.text,
+        }
+    }
 }
 
 fn resource(stored: StoredActivity) -> ActivityResource {
@@ -265,13 +297,21 @@ pub(super) async fn list_activity(
     get,
     path = "/api/v1/projects/{project}/activity/{activity}",
     tag = "Activity",
-    responses((status = 200, body = ActivityResource))
+    responses((status = 200, body = OneActivityResource))
 )]
 pub(super) async fn get_activity(
     Caller(authority): Caller,
     State(app): State<Arc<Admin>>,
     Ids((project, activity)): Ids<(ProjectId, ActivityId)>,
-) -> Result<Json<ActivityResource>, Problem> {
+) -> Result<Json<OneActivityResource>, Problem> {
     let stored = service::find(&app, &authority, project, activity).await?;
-    Ok(Json(resource(stored)))
+    let recorded = if service::may_read_arguments(&authority, project) {
+        service::arguments(&app, &authority, project, activity).await?
+    } else {
+        None
+    };
+    Ok(Json(OneActivityResource {
+        activity: resource(stored),
+        recorded_arguments: recorded.map(ArgumentsResource::from),
+    }))
 }

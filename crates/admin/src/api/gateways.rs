@@ -7,11 +7,12 @@ use gatewright_domain::{
     Timestamp,
     gateway::{
         AllowedPrompt, AllowedResource, AllowedTool, Gateway, GatewaySettings, GatewayStatus, Mode,
-        OfferedKinds, PrefixMode, TrustedClient,
+        OfferedKinds, PrefixMode, RecordArguments, TrustedClient,
     },
     id::{GatewayId, ProjectId, ServerId, UserSourceId},
 };
 use gatewright_store::gateway_list::GatewayFilter;
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -78,6 +79,9 @@ pub(crate) struct GatewayResource {
     status: GatewayStatus,
     #[schema(value_type = schema::GatewaySettings)]
     settings: GatewaySettings,
+    /// That it records the arguments of requests, and how; `null` if it does not.
+    #[schema(value_type = Option<schema::RecordArguments>)]
+    record_arguments: Option<RecordArguments>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
@@ -117,6 +121,7 @@ impl Resource for GatewayResource {
             allowed_resources: gateway.allowed_resources,
             status: gateway.status,
             settings: gateway.settings,
+            record_arguments: gateway.record_arguments,
             created_at: gateway.created_at,
             updated_at: gateway.updated_at,
         }
@@ -217,4 +222,17 @@ pub(super) async fn delete_gateway(
 ) -> Result<Response, Problem> {
     let done = service::delete(&app, &authority, project, id, &if_match, dry.run()).await?;
     Ok(deleted(done))
+}
+
+/// Delete all arguments that a gateway has recorded
+///
+/// It goes on recording if it does. Calls of the last two seconds may still be written afterwards.
+#[utoipa::path(delete, path = "/api/v1/projects/{project}/gateways/{gateway}/recorded-arguments", tag = "Gateways", responses((status = 204, description = "Deleted.")))]
+pub(super) async fn delete_recorded_arguments(
+    Caller(authority): Caller,
+    State(app): State<Arc<Admin>>,
+    Ids((project, id)): Ids<(ProjectId, GatewayId)>,
+) -> Result<StatusCode, Problem> {
+    service::delete_arguments(&app, &authority, project, id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -112,7 +112,8 @@ fn operations() -> OpenApiRouter<Arc<Admin>> {
         .routes(routes!(
             gateways::get_gateway,
             gateways::update_gateway,
-            gateways::delete_gateway
+            gateways::delete_gateway,
+            gateways::delete_recorded_arguments
         ))
         .routes(routes!(
             preregistered_clients::create_preregistered_client,

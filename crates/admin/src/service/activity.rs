@@ -1,7 +1,7 @@
 //! The activity of a project: list, read, and what is new.
 
 use gatewright_domain::{
-    activity::StoredActivity,
+    activity::{RecordedArguments, StoredActivity},
     id::{ActivityId, ProjectId},
 };
 use gatewright_store::{
@@ -36,6 +36,23 @@ pub async fn find(
     rows::find(&mut tx, project, id)
         .await?
         .ok_or_else(|| ServiceError::not_found("request in the activity"))
+}
+
+/// The recorded arguments of a request, if there are any. Only those who may change the project read them: they may contain more
+/// than people who only look should see.
+pub async fn arguments(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    id: ActivityId,
+) -> Result<Option<RecordedArguments>, ServiceError> {
+    let mut tx = app.store.read_activity(authority.act(project)?).await?;
+    Ok(rows::find_arguments(&mut tx, project, id).await?)
+}
+
+/// Whether a caller may read recorded arguments.
+pub fn may_read_arguments(authority: &Authority, project: ProjectId) -> bool {
+    authority.act(project).is_ok()
 }
 
 /// Requests after the row with this number, oldest first, and the number of the last row that was looked at.

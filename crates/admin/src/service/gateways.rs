@@ -27,6 +27,7 @@ use super::{
     effects::{Done, Effects, Run, names},
     entity::{Entity, Stored, Written},
     quota,
+    store::Recorded,
 };
 use crate::Admin;
 
@@ -102,9 +103,20 @@ pub async fn update(
     if_match: &IfMatch,
     run: Run,
 ) -> Result<Done<Gateway>, ServiceError> {
-    let mut change = Change::begin_as(run, app, authority.change(project)?).await?;
+    let permit = authority.change(project)?;
+    let names_recording = !patch.record_arguments.is_keep();
+    let mut change = Change::begin_as(run, app, permit).await?;
     let done = update_in(&mut change, project, id, patch, if_match).await;
-    change.finish(done).await
+    let done = change.finish(done).await?;
+    if let Done::Changed(gateway) = &done
+        && gateway.record_arguments.is_none()
+        && names_recording
+        && let Err(error) = app.store.delete_arguments(permit, Recorded::AtGateway(id)).await
+    {
+        // The job that deletes what is too old looks for gateways that record nothing.
+        tracing::warn!(gateway = %id, error = &error as &dyn std::error::Error, "recorded arguments of a gateway are deleted later");
+    }
+    Ok(done)
 }
 
 /// The same in a change in progress.
@@ -180,6 +192,26 @@ pub(super) async fn delete_in(
     }
     change.delete(&gateway, Vec::new()).await?;
     Ok(Done::Changed(()))
+}
+
+/// Deletes all arguments that a gateway has recorded. The trail says so first, because they are not in the same database.
+pub async fn delete_arguments(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    id: GatewayId,
+) -> Result<(), ServiceError> {
+    let permit = authority.change(project)?;
+    let mut change = Change::begin(app, permit).await?;
+    let gateway = existing(&mut change.tx, project, id).await?;
+    change
+        .record("arguments_deleted", gateway.object(), Vec::new())
+        .await?;
+    change.commit().await?;
+    Ok(app
+        .store
+        .delete_arguments(permit, Recorded::AtGateway(id))
+        .await?)
 }
 
 async fn existing(tx: &mut Tx, project: ProjectId, id: GatewayId) -> Result<Gateway, ServiceError> {
@@ -296,6 +328,7 @@ impl Entity for Gateway {
             field("allowed_resources", &self.allowed_resources),
             field("status", self.status),
             field("settings", &self.settings),
+            field("record_arguments", &self.record_arguments),
         ]
     }
 }

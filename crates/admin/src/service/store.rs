@@ -2,10 +2,21 @@
 
 use std::sync::Arc;
 
+use gatewright_core::activity::{delete_arguments_at, delete_arguments_of};
+use gatewright_domain::id::{GatewayId, UserId};
 use gatewright_gateway::Gateways;
 use gatewright_store::{StoreError, Tx};
 
-use super::authority::{Reads, Writes};
+use super::authority::{MayChange, Reads, Writes};
+
+/// Whose recorded arguments are meant.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::service) enum Recorded {
+    /// Those of all requests at a gateway.
+    AtGateway(GatewayId),
+    /// Those of all requests of a user.
+    OfUser(UserId),
+}
 
 /// The store of the process, behind a check of who asks.
 #[derive(Debug)]
@@ -26,6 +37,23 @@ impl Guarded {
     pub(in crate::service) async fn read_activity(&self, permit: impl Reads) -> Result<Tx, StoreError> {
         let activity = self.0.store.activity();
         Ok(confined(activity.read().await?, permit))
+    }
+
+    /// Deletes the arguments that were recorded at a gateway, or of a user, in the project that a permit opens.
+    pub(in crate::service) async fn delete_arguments(
+        &self,
+        permit: MayChange<'_>,
+        of: Recorded,
+    ) -> Result<(), StoreError> {
+        let Some(project) = permit.project() else {
+            return Ok(());
+        };
+        let store = &self.0.store;
+        match of {
+            Recorded::AtGateway(id) => delete_arguments_at(store, project, id).await?,
+            Recorded::OfUser(id) => delete_arguments_of(store, Some(project), &id.to_string()).await?,
+        };
+        Ok(())
     }
 
     /// Begins a transaction that writes.

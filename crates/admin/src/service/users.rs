@@ -22,6 +22,7 @@ use super::{
     change::{Change, Fields, created, field, updated},
     entity::Entity,
     grants,
+    store::Recorded,
 };
 use crate::{Admin, schema};
 
@@ -149,7 +150,8 @@ pub(crate) async fn delete(
     id: UserId,
     if_match: &IfMatch,
 ) -> Result<(), ServiceError> {
-    let mut change = Change::begin(app, authority.change(project)?).await?;
+    let permit = authority.change(project)?;
+    let mut change = Change::begin(app, permit).await?;
     let user = existing(&mut change.tx, project, id).await?;
     if_match.holds(version(&user))?;
     let now = change.now;
@@ -157,7 +159,12 @@ pub(crate) async fn delete(
         return Err(ServiceError::not_found("user"));
     }
     change.record("deleted", user.object(), Vec::new()).await?;
-    change.commit().await
+    change.commit().await?;
+    if let Err(error) = app.store.delete_arguments(permit, Recorded::OfUser(id)).await {
+        // The job that deletes what is too old looks for persons who do not exist any more.
+        tracing::warn!(user = %id, error = &error as &dyn std::error::Error, "recorded arguments of a deleted user are deleted later");
+    }
+    Ok(())
 }
 
 /// Live grants of a user, newest first.

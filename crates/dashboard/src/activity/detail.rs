@@ -46,6 +46,13 @@ struct Times {
     share: u32,
 }
 
+/// Recorded arguments.
+struct Arguments {
+    text: String,
+    /// The size of all of them, if only the beginning is kept.
+    cut_from: Option<String>,
+}
+
 #[derive(Template)]
 #[template(path = "dashboard/activity/detail.html")]
 struct RequestPage {
@@ -70,6 +77,7 @@ struct RequestPage {
     trace: Option<String>,
     session: Option<String>,
     id: ActivityId,
+    arguments: Option<Arguments>,
     /// The same tool, the same person: filters of the list.
     similar: Vec<(String, String)>,
     neighbours: Vec<Row>,
@@ -80,6 +88,7 @@ pub(super) async fn show(State(app): State<Arc<Admin>>, place: InProject) -> Res
     let id: ActivityId = place.id("request", "request")?;
     let stored = service::find(&app, &place.visit.authority, place.project.id, id).await?;
     let stored = [stored];
+    let arguments = arguments(&app, &place, id).await?;
     let names = Names::of(&app, &place, &stored).await?;
     let [StoredActivity { activity, .. }] = &stored;
     let neighbours = neighbours(&app, &place, activity).await?;
@@ -129,7 +138,26 @@ pub(super) async fn show(State(app): State<Arc<Admin>>, place: InProject) -> Res
         trace: activity.trace.map(|trace| trace.to_string()),
         session: activity.session.map(|session| session.to_string()),
         id,
+        arguments,
         neighbours,
+    }))
+}
+
+/// The recorded arguments, if there are any and the reader may see them. They are indented where they are whole.
+async fn arguments(app: &Admin, place: &InProject, id: ActivityId) -> Result<Option<Arguments>, PageError> {
+    let (authority, project) = (&place.visit.authority, place.project.id);
+    if !service::may_read_arguments(authority, project) {
+        return Ok(None);
+    }
+    let recorded = service::arguments(app, authority, project, id).await?;
+    Ok(recorded.map(|recorded| {
+        let cut_from = recorded.is_cut().then(|| bytes(recorded.bytes));
+        let value = serde_json::from_str::<serde_json::Value>(&recorded.text).ok();
+        let indented = value.and_then(|value| serde_json::to_string_pretty(&value).ok());
+        Arguments {
+            text: indented.unwrap_or(recorded.text),
+            cut_from,
+        }
     }))
 }
 

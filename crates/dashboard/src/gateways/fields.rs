@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use gatewright_domain::{
-    gateway::{Allowed, Gateway, GatewaySettings, Mode, OfferedKinds, PrefixMode, TrustedClient},
+    gateway::{
+        Allowed, Gateway, GatewaySettings, Mode, OfferedKinds, PrefixMode, RecordArguments, TrustedClient,
+    },
     id::{ServerId, UserSourceId},
     words::Worded as _,
 };
@@ -38,7 +40,7 @@ const PROMPTS: &Names = Kind::Prompts.names();
 const RESOURCES: &Names = Kind::Resources.names();
 
 /// Fields that are shown again as they were typed.
-pub(super) const SHOWN: [&str; 36] = [
+pub(super) const SHOWN: [&str; 39] = [
     "name",
     "description",
     "instructions",
@@ -75,18 +77,22 @@ pub(super) const SHOWN: [&str; 36] = [
     "access_token_seconds",
     "grant_idle_seconds",
     "grant_max_seconds",
+    "record_arguments",
+    "redact",
+    "retention_days",
 ];
 
 /// Fields that say who skips the question for consent. They are typed into the form, and never come with an address.
 pub(super) const TRUST: [&str; 4] = ["trusted", "trusted_loopback", "own_client", "own_loopback"];
 
 /// What the service calls the fields of which several of ours are made.
-pub(super) const HIDDEN: [&str; 5] = [
+pub(super) const HIDDEN: [&str; 6] = [
     "trusted_clients",
     Kind::Tools.list(),
     Kind::Prompts.list(),
     Kind::Resources.list(),
     "settings",
+    "record_arguments",
 ];
 
 /// The ways a client may introduce itself, each with its switch.
@@ -138,6 +144,7 @@ pub(super) fn fresh(only_source: Option<UserSourceId>) -> Form {
     values.extend(Kind::ALL.map(|kind| (kind.names().which, ALL.to_owned())));
     values.extend(only_source.map(|id| ("user_source_id", id.to_string())));
     values.extend(values_of(&settings));
+    values.extend(recording_values(None));
     Form::of(values)
 }
 
@@ -192,7 +199,32 @@ pub(super) fn of_gateway(gateway: &Gateway) -> Form {
         }
     }
     values.extend(values_of(&gateway.settings));
+    values.extend(recording_values(gateway.record_arguments.as_ref()));
     Form::of(values)
+}
+
+/// How arguments are recorded, or would be.
+fn recording_values(recording: Option<&RecordArguments>) -> [(&'static str, String); 3] {
+    let default = RecordArguments::default();
+    let shown = recording.unwrap_or(&default);
+    [
+        (
+            "record_arguments",
+            if recording.is_some() { YES } else { "" }.to_owned(),
+        ),
+        ("redact", shown.redact.join("\n")),
+        ("retention_days", shown.retention_days.to_string()),
+    ]
+}
+
+/// How arguments are to be recorded, if they are.
+fn recording(posted: &Posted) -> Option<RecordArguments> {
+    let lines = posted.text("redact").lines().map(str::trim);
+    (posted.text("record_arguments") == YES).then(|| RecordArguments {
+        redact: lines.filter(|line| !line.is_empty()).map(str::to_owned).collect(),
+        // What is no number is below every bound, and refused as such.
+        retention_days: posted.text("retention_days").parse().unwrap_or(0),
+    })
 }
 
 fn values_of(settings: &GatewaySettings) -> Vec<(&'static str, String)> {
@@ -225,6 +257,7 @@ pub(super) fn patch(posted: &Posted, gateway: &Gateway) -> GatewayPatch {
         authentication_mode: mode.map_or(Patch::Clear, Patch::Set),
         user_source_id: source(posted, mode).map_or(Patch::Clear, Patch::Set),
         prefix_mode: prefix_mode(posted).into(),
+        record_arguments: recording(posted).map_or(Patch::Clear, Patch::Set),
         ..entered(posted, Some(gateway)).into()
     }
 }
@@ -257,6 +290,7 @@ fn entered(posted: &Posted, gateway: Option<&Gateway>) -> NewGateway {
         allowed_resources,
         status: None,
         settings: settings(posted),
+        record_arguments: recording(posted),
     }
 }
 

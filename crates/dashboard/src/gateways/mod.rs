@@ -13,6 +13,7 @@ mod kind;
 mod list;
 mod listed;
 mod names;
+mod recorded;
 mod selection;
 mod status;
 #[cfg(test)]
@@ -45,6 +46,10 @@ pub(super) fn routes() -> Router<Arc<Admin>> {
         .route(
             "/gateways/{gateway}/status",
             post(switching::change::<delete::Gateways>),
+        )
+        .route(
+            "/gateways/{gateway}/recorded-arguments/delete",
+            post(recorded::delete),
         )
         .route("/gateways/{gateway}/connect", get(connect::show))
         .route(

@@ -114,6 +114,7 @@ const TABLE: &[(Needs, &[&str])] = &[
             "create_gateway",
             "update_gateway",
             "delete_gateway",
+            "delete_recorded_arguments",
             "create_server",
             "update_server",
             "delete_server",

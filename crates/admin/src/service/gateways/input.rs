@@ -3,7 +3,7 @@
 use gatewright_domain::{
     gateway::{
         AllowedPrompt, AllowedResource, AllowedTool, Gateway, GatewaySettings, GatewayStatus, Mode,
-        OfferedKinds, PrefixMode, TrustedClient,
+        OfferedKinds, PrefixMode, RecordArguments, TrustedClient,
     },
     id::{ServerId, UserSourceId},
 };
@@ -79,6 +79,11 @@ pub struct NewGateway {
     #[schema(value_type = schema::GatewaySettings)]
     #[serde(default)]
     pub settings: GatewaySettings,
+    /// Record the arguments of tool calls and prompts, and the URIs of resources, with the activity. They may contain personal data
+    /// and secrets. Nothing is recorded when left out.
+    #[schema(value_type = Option<schema::RecordArguments>)]
+    #[serde(default)]
+    pub record_arguments: Option<RecordArguments>,
 }
 
 /// A change of a gateway. What is left out stays; `null` resets to the default.
@@ -149,6 +154,10 @@ pub struct GatewayPatch {
     #[serde(default)]
     #[schema(value_type = Option<SettingsPatch>)]
     pub settings: Patch<SettingsPatch>,
+    /// Record arguments with the activity; replaced as a whole. `null` ends it, and what was recorded is deleted.
+    #[schema(value_type = Option<schema::RecordArguments>)]
+    #[serde(default)]
+    pub record_arguments: Patch<RecordArguments>,
 }
 
 /// What a new gateway has is what a change makes of a blank one.
@@ -171,6 +180,7 @@ impl From<NewGateway> for GatewayPatch {
             allowed_resources: Patch::Set(new.allowed_resources),
             status: new.status.into(),
             settings: Patch::Set(new.settings.into()),
+            record_arguments: new.record_arguments.into(),
         }
     }
 }
@@ -193,6 +203,7 @@ impl GatewayPatch {
             allowed_prompts: self.allowed_prompts.over(&current.allowed_prompts),
             allowed_resources: self.allowed_resources.over(&current.allowed_resources),
             settings: self.settings.map(|patch| patch.over(settings)).over(settings),
+            record_arguments: self.record_arguments.map(Some).over(&current.record_arguments),
             ..current.clone()
         }
     }
