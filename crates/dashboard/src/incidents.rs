@@ -123,6 +123,7 @@ fn row(place: &InProject, incident: Incident, now: Timestamp) -> IncidentRow {
         IncidentKind::ApiKeyExpires => place.path("/api-keys"),
         IncidentKind::SignInsFail => place.path(&format!("/gateways/{}", incident.subject_id)),
         IncidentKind::ClientSecretRefused
+        | IncidentKind::ClientSecretExpires
         | IncidentKind::CertificateExpires
         | IncidentKind::ServerUnavailable => {
             let list = if is_source { "user-sources" } else { "servers" };

@@ -28,6 +28,7 @@ pub(super) fn row(place: &InProject, matter: Matter, now: Timestamp) -> MatterRo
     let href = match &matter {
         Matter::SecretRefused { source: (id, _), .. }
         | Matter::Unverified { source: (id, _) }
+        | Matter::SecretEnds { source: (id, _), .. }
         | Matter::SecretAwaited { source: (id, _), .. } => place.path(&format!("/user-sources/{id}")),
         Matter::SignInsFail { gateway: (id, _), .. } => {
             place.path(&format!("/sign-ins?result=failed&gateway={id}"))

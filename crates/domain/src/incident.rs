@@ -23,6 +23,8 @@ worded! {
         SignInsFail = "sign_ins_fail", "Sign-ins fail";
         /// A server cannot be used.
         ServerUnavailable = "server_unavailable", "Server unavailable";
+        /// The client secret of a User Source expires soon, or has expired.
+        ClientSecretExpires = "client_secret_expires", "Client secret expires";
         /// The certificate of a server or provider expires soon.
         CertificateExpires = "certificate_expires", "Certificate expires";
         /// An API key expires soon and has no successor.
@@ -35,7 +37,7 @@ impl IncidentKind {
     pub const fn is_grave(self) -> bool {
         match self {
             Self::ClientSecretRefused | Self::SignInsFail | Self::ServerUnavailable => true,
-            Self::CertificateExpires | Self::ApiKeyExpires => false,
+            Self::ClientSecretExpires | Self::CertificateExpires | Self::ApiKeyExpires => false,
         }
     }
 }

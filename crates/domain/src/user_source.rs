@@ -32,6 +32,8 @@ pub struct UserSource {
     pub client_id: String,
     /// The client secret and the one it replaced.
     pub client_secret: ClientSecretSlots,
+    /// When the provider stops accepting that secret, if someone entered it. Nothing depends on it but what is told in advance.
+    pub client_secret_expires_at: Option<Timestamp>,
     /// How that secret is sent.
     pub client_authentication: ClientAuthentication,
     /// Requested scopes; always includes `openid`.
@@ -95,6 +97,7 @@ impl UserSource {
             issuer: String::new(),
             client_id: String::new(),
             client_secret,
+            client_secret_expires_at: None,
             client_authentication: ClientAuthentication::default(),
             scopes: Vec::new(),
             subject_claim: String::new(),

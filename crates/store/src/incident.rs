@@ -107,6 +107,19 @@ pub async fn recover(
     Ok(tx.execute(sql, values).await? > 0)
 }
 
+/// Has the beginning of an open incident told again, if it was last told before this time: what it warns of has come closer.
+pub async fn tell_again(
+    tx: &mut Tx,
+    kind: IncidentKind,
+    subject_id: &str,
+    before: Timestamp,
+) -> Result<bool, StoreError> {
+    let sql = "UPDATE incidents SET begin_told_at = NULL WHERE subject_id = $1 AND kind = $2 \
+               AND recovered_at IS NULL AND begin_told_at < $3";
+    let values = values![subject_id, to_word(&kind), before];
+    Ok(tx.execute(sql, values).await? > 0)
+}
+
 /// Which incidents to list.
 #[derive(Debug, Clone, Default)]
 pub struct IncidentFilter {

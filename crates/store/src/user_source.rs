@@ -31,7 +31,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, project_id, name, description, issuer, client_id, client_secret, client_secret_previous, \
-             secret_changed_at, secret_confirmed_at, secret_refused_at, scopes, subject_claim, callback, status, \
+             secret_changed_at, secret_confirmed_at, secret_refused_at, secret_expires_at, scopes, subject_claim, callback, status, \
              identity_epoch, verified_at, last_test, created_at, updated_at, client_authentication, \
              client_method_worked FROM user_sources ",
             $rest
@@ -44,9 +44,9 @@ pub async fn insert(tx: &mut Tx, source: &UserSource) -> Result<(), StoreError> 
     let sql = "INSERT INTO user_sources (name, name_key, description, issuer, client_id, client_secret, \
                client_secret_previous, secret_changed_at, secret_confirmed_at, secret_refused_at, scopes, subject_claim, \
                identity_epoch, verified_at, last_test, callback, client_authentication, client_method_worked, \
-               updated_at, project_id, id, status, created_at) \
+               secret_expires_at, updated_at, project_id, id, status, created_at) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
-               $21, $22, $23) \
+               $21, $22, $23, $24) \
                ON CONFLICT (project_id, name_key) DO NOTHING";
     let own = values![
         source.project_id,
@@ -62,7 +62,7 @@ pub async fn insert(tx: &mut Tx, source: &UserSource) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// What an edit may change of a source, as `$1` to `$19`.
+/// What an edit may change of a source, as `$1` to `$20`.
 fn editable(source: &UserSource) -> Vec<Value> {
     let (slots, authentication) = (&source.client_secret, source.client_authentication);
     values![
@@ -84,6 +84,7 @@ fn editable(source: &UserSource) -> Vec<Value> {
         to_word(&source.callback),
         to_word(&authentication.choice),
         authentication.worked.as_ref().map(to_word),
+        source.client_secret_expires_at,
         source.updated_at,
     ]
     .to_vec()
@@ -157,6 +158,32 @@ pub async fn list_refused(
     rows.iter().map(source).collect()
 }
 
+/// A source whose client secret expires: project, ID, name and when.
+pub type Expiring = (ProjectId, UserSourceId, String, Timestamp);
+
+/// Active sources whose client secret has expired or expires before `until`, soonest first, at most `limit`; of all projects if
+/// none is named.
+pub async fn list_expiring(
+    tx: &mut Tx,
+    project: Option<ProjectId>,
+    until: Timestamp,
+    limit: u32,
+) -> Result<Vec<Expiring>, StoreError> {
+    let project = project.map(|id| id.to_string()).unwrap_or_default();
+    let sql = "SELECT project_id, id, name, secret_expires_at FROM user_sources WHERE status = 'active' \
+               AND secret_expires_at < $1 AND ($2 = '' OR project_id = $2) ORDER BY secret_expires_at LIMIT $3";
+    let rows = tx.fetch_all(sql, values![until, project, limit]).await?;
+    let source = |row: &Row| {
+        Ok((
+            row.id("project_id")?,
+            row.id("id")?,
+            row.text("name")?,
+            row.time("secret_expires_at")?,
+        ))
+    };
+    rows.iter().map(source).collect()
+}
+
 /// The sources of all projects, for the directory.
 pub(crate) async fn list_all(tx: &mut Tx) -> Result<Vec<UserSource>, StoreError> {
     let rows = tx.fetch_all(select!("ORDER BY id"), &[]).await?;
@@ -174,9 +201,9 @@ pub async fn update(tx: &mut Tx, source: &UserSource, seen: &UserSource) -> Resu
                client_secret = $6, client_secret_previous = $7, secret_changed_at = $8, secret_confirmed_at = $9, \
                secret_refused_at = $10, scopes = $11, subject_claim = $12, identity_epoch = $13, verified_at = $14, \
                last_test = $15, callback = $16, client_authentication = $17, client_method_worked = $18, \
-               updated_at = $19 WHERE project_id = $20 AND id = $21 AND updated_at = $22 \
-               AND client_secret = $23 AND COALESCE(client_secret_previous, '') = $24 \
-               AND COALESCE(secret_confirmed_at, -1) = $25 AND COALESCE(secret_refused_at, -1) = $26";
+               secret_expires_at = $19, updated_at = $20 WHERE project_id = $21 AND id = $22 AND updated_at = $23 \
+               AND client_secret = $24 AND COALESCE(client_secret_previous, '') = $25 \
+               AND COALESCE(secret_confirmed_at, -1) = $26 AND COALESCE(secret_refused_at, -1) = $27";
     let seen_slots = &seen.client_secret;
     let since = |at: Option<Timestamp>| at.map_or(-1, Timestamp::as_millis);
     let expected = values![
@@ -350,6 +377,7 @@ fn read(row: &Row) -> Result<UserSource, StoreError> {
             confirmed_at: row.opt_time("secret_confirmed_at")?,
             refused_at: row.opt_time("secret_refused_at")?,
         },
+        client_secret_expires_at: row.opt_time("secret_expires_at")?,
         client_authentication: ClientAuthentication {
             choice: row.word("client_authentication")?,
             worked: row.opt_word("client_method_worked")?,

@@ -54,6 +54,9 @@ pub(crate) struct UserSourceResource {
     /// When the provider first refused it since it last accepted it.
     #[schema(value_type = Option<String>, format = DateTime)]
     client_secret_refused_at: Option<Timestamp>,
+    /// When the provider stops accepting it, if someone entered that.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    client_secret_expires_at: Option<Timestamp>,
     /// Whether the secret before it is still a fallback.
     client_secret_has_fallback: bool,
     /// The secret that sign-ins rest on: `previous` is the one before, while the provider does not accept the newest.
@@ -215,6 +218,7 @@ impl Resource for UserSourceResource {
             client_secret_changed_at: secret.changed_at,
             client_secret_confirmed_at: secret.confirmed_at,
             client_secret_refused_at: secret.refused_at,
+            client_secret_expires_at: source.client_secret_expires_at,
             client_secret_has_fallback: secret.previous.is_some(),
             client_secret_in_use: secret.in_use(now),
             client_authentication: source.client_authentication.choice,

@@ -35,6 +35,13 @@ const MENDED: usize = 3;
 /// A key that ends within this time should have a successor by now.
 pub(super) const SOON: Duration = Duration::from_hours(14 * 24);
 
+/// A client secret that expires within this time should be replaced: an administrator of the provider has to be asked for another.
+pub(super) const SECRET_SOON: Duration = Duration::from_hours(30 * 24);
+/// When it is told once more.
+pub(super) const SECRET_VERY_SOON: Duration = Duration::from_hours(7 * 24);
+/// What to do about one.
+pub(super) const RENEW_SECRET: &str = "Create another secret at the provider and enter it with its expiry. The old one remains a fallback until the new one has worked.";
+
 /// Something that needs attention.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Matter {
@@ -62,6 +69,15 @@ pub enum Matter {
         at: Timestamp,
         /// What happened, and what to do.
         why: Finding,
+    },
+    /// The client secret of a source expires soon, or has expired.
+    SecretEnds {
+        /// The source.
+        source: (UserSourceId, String),
+        /// When.
+        at: Timestamp,
+        /// Whether it has.
+        is_over: bool,
     },
     /// The certificate of a server or provider expires soon.
     CertificateEnds(Incident),
@@ -154,6 +170,18 @@ impl Matter {
                 is_grave: true,
                 ..told(text(server), why.found.trim_end_matches('.'), "")
             },
+            Self::SecretEnds { source, at, is_over } => Told {
+                at: Some(at),
+                ..told(
+                    text(source),
+                    if is_over {
+                        "The client secret has expired"
+                    } else {
+                        "The client secret expires soon"
+                    },
+                    RENEW_SECRET,
+                )
+            },
             Self::CertificateEnds(incident) => Told {
                 remedy: incident.remedy.into(),
                 ..told(
@@ -205,6 +233,7 @@ impl Matter {
             Self::SecretRefused { .. } => IncidentKind::ClientSecretRefused.as_str(),
             Self::SignInsFail { .. } => IncidentKind::SignInsFail.as_str(),
             Self::ServerFails { .. } => IncidentKind::ServerUnavailable.as_str(),
+            Self::SecretEnds { .. } => IncidentKind::ClientSecretExpires.as_str(),
             Self::CertificateEnds(_) => IncidentKind::CertificateExpires.as_str(),
             Self::KeyEnds { .. } => IncidentKind::ApiKeyExpires.as_str(),
             Self::SharedOrigin { .. } => "shared_origin",
@@ -231,6 +260,8 @@ pub async fn of(app: &Admin, authority: &Authority, project: ProjectId) -> Resul
     let names = names::of(&mut tx, project, Kind::Gateway, &ids).await?;
     let bare = rows::gateways_without_servers(&mut tx, project, OF_A_SORT).await?;
     let keys = rows::keys_ending(&mut tx, project, now, now.plus(SOON), OF_A_SORT).await?;
+    let expiring =
+        user_source::list_expiring(&mut tx, Some(project), now.plus(SECRET_SOON), OF_A_SORT).await?;
     let first = PageRequest::first(SERVERS);
     let shared = assertion_origin::list_shared(&mut tx, project, OF_A_SORT).await?;
     let servers = server::list(&mut tx, project, &first).await?.items;
@@ -268,6 +299,11 @@ pub async fn of(app: &Admin, authority: &Authority, project: ProjectId) -> Resul
         })
     }));
     matters.extend(failing_servers.take(OF_A_SORT as usize));
+    matters.extend(expiring.into_iter().map(|(_, id, name, at)| Matter::SecretEnds {
+        source: (id, name),
+        at,
+        is_over: at <= now,
+    }));
     let certificates = incidents
         .iter()
         .filter(|incident| incident.kind == IncidentKind::CertificateExpires);
@@ -357,12 +393,13 @@ const fn gravity(matter: &Matter) -> u8 {
         Matter::SecretRefused { .. } => 0,
         Matter::SignInsFail { .. } => 1,
         Matter::ServerFails { .. } => 2,
-        Matter::CertificateEnds(_) => 3,
-        Matter::SharedOrigin { .. } => 4,
-        Matter::NoServers { .. } => 5,
-        Matter::Unverified { .. } => 6,
-        Matter::SecretAwaited { .. } => 7,
-        Matter::KeyEnds { .. } => 8,
+        Matter::SecretEnds { .. } => 3,
+        Matter::CertificateEnds(_) => 4,
+        Matter::SharedOrigin { .. } => 5,
+        Matter::NoServers { .. } => 6,
+        Matter::Unverified { .. } => 7,
+        Matter::SecretAwaited { .. } => 8,
+        Matter::KeyEnds { .. } => 9,
     }
 }
 

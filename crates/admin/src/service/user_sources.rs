@@ -9,7 +9,7 @@ mod overview;
 pub mod test_sign_ins;
 
 pub use self::connection_test::test_connection;
-use self::edit::{Edited, carry_notes, check, edit};
+use self::edit::{Edited, carry_notes, check, check_expiry, edit};
 pub use self::input::UserSourceCandidate;
 pub use self::input::{NewUserSource, UserSourcePatch};
 pub use self::issuer_check::{CheckLimits, check_provider};
@@ -70,7 +70,9 @@ pub(super) async fn prepare(
     let now = app.now();
     let slots = ClientSecretSlots::fresh(seal(app, &client_secret_context(id), &secret), now);
     let blank = UserSource::blank(id, project, slots, now);
-    let source = invalid.take(check(app, UserSourcePatch::from(new).over(&blank)));
+    let entered = UserSourcePatch::from(new).over(&blank);
+    invalid.take(check_expiry(app, &blank, &entered));
+    let source = invalid.take(check(app, entered));
     invalid.take(check_client_secret("/client_secret", &secret));
     invalid.into_result()?;
     let mut source = source.expect("a source without a violation was taken");

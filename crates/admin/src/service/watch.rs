@@ -111,6 +111,7 @@ pub async fn round(app: &Admin) -> Result<(), StoreError> {
     for (kind, observed) in causes {
         reconcile(app, &mut tx, kind, observed).await?;
     }
+    causes::remind(app, &mut tx).await?;
     notifications::write(app, &mut tx).await?;
     tx.commit().await
 }

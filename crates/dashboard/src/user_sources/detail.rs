@@ -12,7 +12,10 @@ use gatewright_domain::{
     user_source::{Callback, ConnectionTest, TestOutcome, UserSource, UserSourceStatus},
 };
 
-use super::state::{self, Notice, Way};
+use super::{
+    fields,
+    state::{self, Notice, Way},
+};
 use crate::{
     Admin,
     error::PageError,
@@ -64,6 +67,7 @@ struct DetailPage {
     secret: &'static str,
     authentication: &'static str,
     secret_changed: Moment,
+    secret_expires: Option<String>,
     verified: Option<Moment>,
     created: Moment,
     updated: Moment,
@@ -141,6 +145,7 @@ pub(super) async fn render(
             secret: state::secret_in_words(&source, now),
             authentication: state::authentication_in_words(&source),
             secret_changed: seen(source.client_secret.changed_at),
+            secret_expires: source.client_secret_expires_at.map(fields::day),
             verified: source.verified_at.map(seen),
             created: seen(source.created_at),
             updated: seen(source.updated_at),

@@ -1,6 +1,7 @@
 //! The fields of a source between form and service.
 
 use gatewright_domain::{
+    Timestamp,
     registration::AuthenticationChoice,
     user_source::{Callback, UserSource},
     words::Worded,
@@ -15,11 +16,12 @@ use crate::{
 };
 
 /// What a form shows again after a refusal: everything but the client secret.
-pub(super) const SHOWN: [&str; 9] = [
+pub(super) const SHOWN: [&str; 10] = [
     "name",
     "description",
     "issuer",
     "client_id",
+    EXPIRES,
     "client_authentication",
     "scopes",
     "subject_claim",
@@ -29,6 +31,9 @@ pub(super) const SHOWN: [&str; 9] = [
 
 /// The field that is never shown again.
 pub(super) const SECRET: &str = "client_secret";
+
+/// The day on which the client secret expires.
+pub(super) const EXPIRES: &str = "client_secret_expires_at";
 
 /// The scopes someone typed, with spaces or commas between them.
 pub(super) fn scopes(text: &str) -> Vec<String> {
@@ -49,12 +54,16 @@ pub(super) fn callback(posted: &Posted) -> Callback {
 }
 
 /// What is stored, as the form shows it.
-fn stored(source: &UserSource) -> [(&'static str, String); 8] {
+fn stored(source: &UserSource) -> [(&'static str, String); 9] {
     [
         ("name", source.name.clone()),
         ("description", source.description.clone()),
         ("issuer", source.issuer.clone()),
         ("client_id", source.client_id.clone()),
+        (
+            EXPIRES,
+            source.client_secret_expires_at.map(day).unwrap_or_default(),
+        ),
         (
             "client_authentication",
             source.client_authentication.choice.as_str().to_owned(),
@@ -86,6 +95,7 @@ pub(super) fn new_source(posted: &Posted) -> NewUserSource {
         issuer: text("issuer"),
         client_id: text("client_id"),
         client_secret: Some(posted.secret(SECRET)),
+        client_secret_expires_at: expiry(posted),
         client_authentication: Some(authentication(posted)),
         scopes: Some(scopes(posted.text("scopes"))),
         subject_claim: Some(text("subject_claim")),
@@ -98,8 +108,22 @@ pub(super) fn new_source(posted: &Posted) -> NewUserSource {
 pub(super) fn patch(posted: &Posted) -> UserSourcePatch {
     UserSourcePatch {
         client_secret: new_secret(posted),
+        client_secret_expires_at: expiry(posted).map_or(Patch::Clear, Patch::Set),
         ..new_source(posted).into()
     }
+}
+
+/// The day of a moment, as a form has it.
+pub(super) fn day(at: Timestamp) -> String {
+    let exact = at.to_rfc3339();
+    exact.get(..10).unwrap_or(&exact).to_owned()
+}
+
+/// The day that someone entered, from its beginning in UTC. What is no day is long past, and refused as such.
+pub(super) fn expiry(posted: &Posted) -> Option<Timestamp> {
+    let day = posted.text(EXPIRES);
+    let midnight = serde_json::Value::from(format!("{day}T00:00:00Z"));
+    (!day.is_empty()).then(|| serde_json::from_value(midnight).unwrap_or_default())
 }
 
 /// How the client secret is to be presented; what is no choice is the automatic one.

@@ -61,6 +61,7 @@ pub(super) async fn rotate(
     let before = service::find(&app, authority, project, id).await?;
     let patch = UserSourcePatch {
         client_secret: fields::new_secret(&posted),
+        client_secret_expires_at: fields::expiry(&posted).into(),
         skip_validation: fields::skips_validation(&posted).then_some(true),
         ..UserSourcePatch::default()
     };
@@ -81,7 +82,7 @@ pub(super) async fn rotate(
             Ok(page::done(&place.path(&format!("/user-sources/{id}")), flash))
         }
         Err(error) => {
-            let form = Form::refused(&posted, &["skip_validation"], &[SECRET], error)?;
+            let form = Form::refused(&posted, &["skip_validation", fields::EXPIRES], &[SECRET], error)?;
             Ok(render(&app, &place, before, form))
         }
     }

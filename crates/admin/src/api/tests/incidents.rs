@@ -223,6 +223,97 @@ async fn a_storm_is_one_message() {
 }
 
 #[tokio::test]
+async fn a_client_secret_that_expires_is_told_at_thirty_days_at_seven_and_when_it_has() {
+    const DAY: Duration = Duration::from_hours(24);
+    let (url, mut received) = receiver(&[]).await;
+    let bench = Bench::with_config(telling(url)).await;
+    let (acme, other) = (bench.tenant("Acme").await, bench.tenant("Other").await);
+    let source = acme.source(&bench, "Entra").await;
+    let path = acme.path(&format!("user-sources/{source}"));
+    let ends = bench.clock.now().plus(DAY * 40);
+    let dated = json!({"client_secret_expires_at": ends.to_rfc3339()});
+    let shown = bench.patch(&acme.admin, &path, dated).await.expect(200);
+    assert_eq!(shown.body["client_secret_expires_at"], json!(ends.to_rfc3339()));
+    // What one round and the next say, some minutes later.
+    let told = async |received: &mut mpsc::UnboundedReceiver<String>| {
+        for _ in 0..2 {
+            later(&bench, MINUTE * 2).await;
+            round(&bench.app).await.unwrap();
+            send(&bench.app).await.unwrap();
+        }
+        let mut messages = Vec::new();
+        while let Ok(message) = received.try_recv() {
+            messages.push(body(&message)["data"].clone());
+        }
+        messages
+    };
+    let kind = async || {
+        let attention = bench.get(&acme.viewer, &acme.path("attention")).await.expect(200);
+        let items = attention.body["items"].as_array().unwrap().clone();
+        let found = items
+            .into_iter()
+            .find(|item| item["kind"] == "client_secret_expires");
+        found.map(|item| item["what"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(told(&mut received).await, [] as [Value; 0]);
+    assert_eq!(kind().await, None);
+    for (days, words, shown) in [
+        (11, "expires within 29 days", "The client secret expires soon"),
+        (23, "expires within 6 days", "The client secret expires soon"),
+        (6, "has expired", "The client secret has expired"),
+    ] {
+        later(&bench, DAY * days).await;
+        let messages = told(&mut received).await;
+        let [message] = messages.as_slice() else {
+            panic!("one message for {words}: {messages:?}");
+        };
+        let begun = &message["begun"][0];
+        assert_eq!(begun["kind"], "client_secret_expires");
+        assert!(begun["what"].as_str().unwrap().contains(words), "{begun}");
+        assert_eq!(told(&mut received).await, [] as [Value; 0]);
+        assert_eq!(kind().await.as_deref(), Some(shown));
+    }
+    assert_eq!(incidents(&bench, &acme, "").await.len(), 1);
+    assert_eq!(incidents(&bench, &other, "").await, [] as [Value; 0]);
+
+    // Another secret without a date ends it.
+    let rotated = json!({"client_secret": "another-secret-0123456789", "skip_validation": true});
+    let rotated = bench.patch(&acme.admin, &path, rotated).await.expect(200);
+    assert_eq!(rotated.body["client_secret_expires_at"], Value::Null);
+    assert_eq!(kind().await, None);
+    later(&bench, MINUTE * 2).await;
+    round(&bench.app).await.unwrap();
+    later(&bench, MINUTE * 6).await;
+    let messages = told(&mut received).await;
+    assert_eq!(
+        messages[0]["recovered"][0]["kind"], "client_secret_expires",
+        "{messages:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_date_that_has_passed_is_not_entered_and_one_that_passes_stays() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let source = acme.source(&bench, "Entra").await;
+    let path = acme.path(&format!("user-sources/{source}"));
+    let at = |time: gatewright_domain::Timestamp| json!({"client_secret_expires_at": time.to_rfc3339()});
+    let past = bench
+        .patch(&acme.admin, &path, at(bench.clock.now()))
+        .await
+        .expect(422);
+    assert_eq!(past.pointers(), ["/client_secret_expires_at"]);
+    let soon = bench.clock.now().plus(MINUTE);
+    bench.patch(&acme.admin, &path, at(soon)).await.expect(200);
+    later(&bench, MINUTE * 2).await;
+    let same = json!({"client_secret_expires_at": soon.to_rfc3339(), "description": "For the staff"});
+    bench.patch(&acme.admin, &path, same).await.expect(200);
+    let cleared = json!({"client_secret_expires_at": null});
+    let cleared = bench.patch(&acme.admin, &path, cleared).await.expect(200);
+    assert_eq!(cleared.body["client_secret_expires_at"], Value::Null);
+}
+
+#[tokio::test]
 async fn what_is_not_a_kind_or_status_is_refused() {
     let bench = Bench::new().await;
     let acme = bench.tenant("Acme").await;

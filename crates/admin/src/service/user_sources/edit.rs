@@ -26,6 +26,7 @@ impl From<NewUserSource> for UserSourcePatch {
             issuer: Patch::Set(new.issuer),
             client_id: Patch::Set(new.client_id),
             client_secret: new.client_secret.into(),
+            client_secret_expires_at: new.client_secret_expires_at.into(),
             client_authentication: new.client_authentication.into(),
             scopes: new.scopes.into(),
             subject_claim: new.subject_claim.into(),
@@ -45,6 +46,10 @@ impl UserSourcePatch {
             description: self.description.over(&current.description),
             issuer: self.issuer.over(&current.issuer),
             client_id: self.client_id.over(&current.client_id),
+            client_secret_expires_at: self
+                .client_secret_expires_at
+                .map(Some)
+                .over(&current.client_secret_expires_at),
             client_authentication: ClientAuthentication {
                 choice: self.client_authentication.over(&present.choice),
                 worked: present.worked,
@@ -77,7 +82,9 @@ pub(super) fn edit(app: &Admin, current: &UserSource, mut patch: UserSourcePatch
         check_client_secret,
     );
     let status = std::mem::take(&mut patch.status).required_word(&mut invalid, "/status");
+    let keeps_expiry = patch.client_secret_expires_at.is_keep();
     let next = patch.over(current);
+    invalid.take(check_expiry(app, current, &next));
     let origin_stays = same_origin(&current.issuer, &next.issuer);
     let readable = check_issuer("/issuer", &next.issuer).is_ok();
     if readable && !origin_stays && typed.is_none() {
@@ -100,6 +107,10 @@ pub(super) fn edit(app: &Admin, current: &UserSource, mut patch: UserSourcePatch
     let typed = typed.filter(|secret| !origin_stays || !is_stored(app, current, secret));
     let new_secret = typed.is_some();
     if let Some(secret) = typed {
+        if keeps_expiry {
+            // That of the one before.
+            next.client_secret_expires_at = None;
+        }
         let sealed = seal(app, &client_secret_context(current.id), &secret);
         next.client_secret = if origin_stays {
             next.client_secret.rotated(sealed, app.now())
@@ -119,6 +130,19 @@ pub(super) fn edit(app: &Admin, current: &UserSource, mut patch: UserSourcePatch
         status,
         new_secret,
     })
+}
+
+/// An expiry that is entered now lies ahead; one that has passed can stay.
+pub(super) fn check_expiry(app: &Admin, current: &UserSource, next: &UserSource) -> Result<(), Invalid> {
+    match next.client_secret_expires_at {
+        Some(at) if next.client_secret_expires_at != current.client_secret_expires_at && at <= app.now() => {
+            Err(Invalid::one(
+                "/client_secret_expires_at",
+                "This is not in the future. Enter the day on which the provider stops accepting the client secret, or nothing.",
+            ))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Carries into an edit what sign-ins have noted about the stored secret and how it is sent since the edit began: that is not an edit of someone

@@ -28,6 +28,7 @@ impl Entity for UserSource {
             field("description", &self.description),
             field("issuer", &self.issuer),
             field("client_id", &self.client_id),
+            field("client_secret_expires_at", self.client_secret_expires_at),
             field("client_authentication", self.client_authentication.choice),
             field("scopes", &self.scopes),
             field("subject_claim", &self.subject_claim),

@@ -1,6 +1,7 @@
 //! What the API takes for a User Source.
 
 use gatewright_domain::{
+    Timestamp,
     registration::AuthenticationChoice,
     secret::Secret,
     user_source::{Callback, UserSourceStatus},
@@ -33,6 +34,10 @@ pub struct NewUserSource {
     #[schema(required = true, value_type = String, write_only, format = Password)]
     #[serde(default)]
     pub client_secret: Option<Secret>,
+    /// When the provider stops accepting the client secret. It is mentioned from 30 days before.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(default)]
+    pub client_secret_expires_at: Option<Timestamp>,
     /// How the client secret is presented: `basic` in the `Authorization` header, `post` in the body. `automatic`, when left
     /// out, tries what worked last or else what the provider lists, and the other one once when that is refused.
     #[schema(schema_with = schema::client_authentication_or_null)]
@@ -98,6 +103,10 @@ pub struct UserSourcePatch {
     #[schema(value_type = Option<String>, write_only, format = Password)]
     #[serde(default)]
     pub client_secret: Patch<Secret>,
+    /// When the provider stops accepting the client secret. A new secret without it has no expiry.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(default)]
+    pub client_secret_expires_at: Patch<Timestamp>,
     /// How the client secret is presented.
     #[schema(schema_with = schema::client_authentication_or_null)]
     #[serde(default)]

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use gatewright_domain::{
+    Timestamp,
     id::{GatewayId, ProjectId},
     incident::{IncidentKind, Observation},
     sign_in_attempt::Outcome,
@@ -18,7 +19,7 @@ use gatewright_store::{
 use super::OF_A_KIND;
 use crate::{
     Admin,
-    service::attention::{self, LATELY, SOON},
+    service::attention::{self, LATELY, SECRET_SOON, SECRET_VERY_SOON, SOON},
 };
 
 /// Projects whose sign-ins are counted in one round.
@@ -32,8 +33,51 @@ pub(super) async fn all(
     Ok(vec![
         (IncidentKind::ClientSecretRefused, refused_secrets(app, tx).await?),
         (IncidentKind::SignInsFail, failing_sign_ins(app, tx).await?),
+        (IncidentKind::ClientSecretExpires, ending_secrets(app, tx).await?),
         (IncidentKind::ApiKeyExpires, ending_keys(app, tx).await?),
     ])
+}
+
+async fn ending_secrets(app: &Admin, tx: &mut Tx) -> Result<Vec<Observation>, StoreError> {
+    let now = app.now();
+    let until = now.plus(SECRET_SOON);
+    let sources = user_source::list_expiring(tx, None, until, OF_A_KIND).await?;
+    let observed = sources.into_iter().map(|(project, id, name, at)| Observation {
+        project_id: Some(project),
+        kind: IncidentKind::ClientSecretExpires,
+        subject_id: id.to_string(),
+        subject_name: name,
+        what: secret_ends(at, now),
+        remedy: attention::RENEW_SECRET.to_owned(),
+        at: now,
+    });
+    Ok(observed.map(Observation::bounded).collect())
+}
+
+/// That a client secret expires or has expired, in words.
+fn secret_ends(at: Timestamp, now: Timestamp) -> String {
+    let when = at.to_rfc3339();
+    if at <= now {
+        return format!(
+            "The client secret has expired at {when}, so sign-ins fail if the provider keeps to it."
+        );
+    }
+    let days = at.since(now).as_secs().div_ceil(24 * 60 * 60);
+    let plural = if days == 1 { "" } else { "s" };
+    format!("The client secret expires within {days} day{plural}, at {when}.")
+}
+
+/// Has client secrets that expire soon told again when a week is left, and when they have expired: whoever read the first message may
+/// have put it aside.
+pub(super) async fn remind(app: &Admin, tx: &mut Tx) -> Result<(), StoreError> {
+    let now = app.now();
+    let sources = user_source::list_expiring(tx, None, now.plus(SECRET_VERY_SOON), OF_A_KIND).await?;
+    for (_, id, _, at) in sources {
+        let closer = if at <= now { at } else { at.minus(SECRET_VERY_SOON) };
+        let kind = IncidentKind::ClientSecretExpires;
+        incident::tell_again(tx, kind, &id.to_string(), closer).await?;
+    }
+    Ok(())
 }
 
 async fn refused_secrets(app: &Admin, tx: &mut Tx) -> Result<Vec<Observation>, StoreError> {
