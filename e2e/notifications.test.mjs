@@ -4,16 +4,14 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { createServer } from "node:http";
-import { join } from "node:path";
 import { test } from "node:test";
 import { STORES, startGateway } from "./lib/gateway.mjs";
 import { listen } from "./lib/listen.mjs";
-import { freePort, start } from "./lib/process.mjs";
+import { startMailServer } from "./lib/mail.mjs";
 import { startStatelessServer } from "./lib/stateless-server.mjs";
 import { within } from "./lib/time.mjs";
 
 const KEY = Buffer.from("a key of thirty-two bytes, no less");
-const PYTHON = process.env.GATEWRIGHT_TEST_PYTHON ?? "/usr/bin/python3";
 
 /** A receiver that refuses the first message; what arrived, with valid signatures only. */
 async function startReceiver() {
@@ -30,14 +28,6 @@ async function startReceiver() {
   });
   const { port, stop } = await listen(server);
   return { url: `http://127.0.0.1:${port}/hook`, messages, stop };
-}
-
-/** aiosmtpd, a mail server from PyPI, which prints what it receives. */
-async function startMailServer() {
-  const port = await freePort();
-  const running = await start(PYTHON, ["-u", join(import.meta.dirname, "lib/mail_server.py"), String(port)], {});
-  await within(10_000, () => /ready/.test(running.output()), () => `the mail server is not ready: ${running.output()}`);
-  return { port, mails: () => running.output().split("MAIL\n").slice(1), stop: running.stop };
 }
 
 for (const store of STORES) {
