@@ -15,6 +15,7 @@ use crate::{
 };
 
 pub use arguments::{ARGUMENTS_MAX, RecordedArguments};
+pub use crate::trace_context::TraceId;
 pub use outcome::{Outcome, Rule};
 
 /// Bytes of a name that are kept: of a tool or prompt, of a URI, of a user or client. Servers and clients choose them.
@@ -51,7 +52,7 @@ pub struct Activity {
     pub bytes_out: i64,
     /// The ID of its HTTP request, as log lines have it.
     pub request: RequestNumber,
-    /// The trace that its client named (W3C Trace Context).
+    /// The trace it belongs to: the one its client named (W3C Trace Context), or one that began here.
     pub trace: Option<TraceId>,
     /// Tells sessions of MCP clients apart.
     pub session: Option<SessionMark>,
@@ -176,78 +177,9 @@ impl fmt::Display for SessionMark {
     }
 }
 
-/// The ID of a trace: 32 lower-case hexadecimal digits, not all zero (W3C Trace Context, section 3.2.2.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TraceId([u8; 16]);
-
-impl TraceId {
-    /// The trace of a `traceparent`; nothing if it is not valid (section 3.2.2).
-    pub fn of_traceparent(text: &[u8]) -> Option<Self> {
-        let is_hex = |part: &[u8]| part.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        let (version, rest) = text.split_at_checked(3)?;
-        let (trace, rest) = rest.split_at_checked(32)?;
-        let (parent, flags) = rest.split_at_checked(18)?;
-        // Later versions may add parts behind the flags.
-        let (flags, more) = flags.split_at_checked(2)?;
-        let ends = more.is_empty() || (&version[..2] != b"00" && more[0] == b'-');
-        let valid = ends
-            && is_hex(&version[..2])
-            && &version[..2] != b"ff"
-            && version[2] == b'-'
-            && parent[0] == b'-'
-            && parent[17] == b'-'
-            && is_hex(&parent[1..17])
-            && parent[1..17] != [b'0'; 16]
-            && is_hex(flags);
-        if valid {
-            std::str::from_utf8(trace).ok().and_then(Self::parse)
-        } else {
-            None
-        }
-    }
-
-    /// The ID of its text form.
-    pub fn parse(text: &str) -> Option<Self> {
-        let is_lower = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        let number = (text.len() == 32 && is_lower).then(|| u128::from_str_radix(text, 16).ok())??;
-        (number != 0).then(|| Self(number.to_be_bytes()))
-    }
-}
-
-impl fmt::Display for TraceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", u128::from_be_bytes(self.0))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_trace_is_read_from_a_valid_traceparent_only() {
-        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
-        let read = |text: &str| TraceId::of_traceparent(text.as_bytes()).map(|id| id.to_string());
-        for valid in [
-            format!("00-{trace}-00f067aa0ba902b7-01"),
-            format!("01-{trace}-00f067aa0ba902b7-01-more"),
-        ] {
-            assert_eq!(read(&valid).as_deref(), Some(trace), "{valid}");
-        }
-        for invalid in [
-            String::new(),
-            format!("00-{trace}-00f067aa0ba902b7-01-more"),
-            format!("00-{trace}-00f067aa0ba902b7"),
-            format!("00-{trace}-0000000000000000-01"),
-            format!("ff-{trace}-00f067aa0ba902b7-01"),
-            format!("00_{trace}-00f067aa0ba902b7-01"),
-            format!("00-{}-00f067aa0ba902b7-01", trace.to_uppercase()),
-            format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32)),
-            format!("00-{}-00f067aa0ba902b7-01", "é".repeat(16)),
-        ] {
-            assert_eq!(read(&invalid), None, "{invalid}");
-        }
-    }
 
     #[test]
     fn a_long_name_is_cut_between_characters() {

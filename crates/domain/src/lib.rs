@@ -39,6 +39,7 @@ pub mod test_sign_in;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod token_hash;
+pub mod trace_context;
 pub mod user;
 pub mod user_source;
 pub mod words;

@@ -5,8 +5,9 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use gatewright_core::telemetry::AskedFor;
 use gatewright_domain::{
-    activity::{RequestKind, TraceId},
+    activity::RequestKind,
     id::GatewayId,
+    trace_context::TraceContext,
 };
 use gatewright_mcp::{
     caller::{Alive, Caller, CallerKey, Identify as _, RuleClass},
@@ -96,7 +97,7 @@ where
     let notes = record.notes();
     let _ = notes.caller.set(Arc::clone(&authenticated.recorded));
     if let Some(parent) = head.headers.get(TRACEPARENT)
-        && let Some(trace) = TraceId::of_traceparent(parent.as_bytes())
+        && let Some(trace) = TraceContext::parse(parent.as_bytes()).map(|context| context.trace)
     {
         let _ = notes.trace.set(trace);
     }

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Instant};
 
-use gatewright_domain::activity::{Outcome, RequestKind, Rule, SessionMark, TraceId, cut};
+use gatewright_domain::{
+    activity::{Outcome, RequestKind, Rule, SessionMark, TraceId, cut},
+    trace_context::TraceContext,
+};
 
 use super::session::Session;
 use crate::{
@@ -57,7 +60,7 @@ impl Reached {
             memchr::memmem::find(meta.span.of(request.body), b"\"traceparent\"")?;
             let [parent] = scan::pick(request.body, meta.span, ["traceparent"]).ok()?;
             let text = scan::decode_string(parent?.value.of(request.body))?;
-            TraceId::of_traceparent(text.as_bytes())
+            TraceContext::parse(text.as_bytes()).map(|context| context.trace)
         });
     }
 
