@@ -40,6 +40,8 @@ pub(super) enum Kind {
     Text,
     /// `12`.
     Integer,
+    /// `0.5`.
+    Number,
     /// `true` or `false`.
     Boolean,
     /// `["text", "text"]`.
@@ -52,6 +54,7 @@ impl Kind {
         match self {
             Self::Text => "a text in quotes",
             Self::Integer => "a whole number",
+            Self::Number => "a number, like 0.5",
             Self::Boolean => "true or false",
             Self::List => "a list of texts, like [\"one\", \"two\"]",
         }
@@ -124,6 +127,7 @@ fn kind(declared: &Value) -> Kind {
     };
     match () {
         () if is("integer") => Kind::Integer,
+        () if is("number") => Kind::Number,
         () if is("boolean") => Kind::Boolean,
         () if is("array") => Kind::List,
         () => Kind::Text,
@@ -149,6 +153,7 @@ mod tests {
     fn kinds_are_those_of_the_types() {
         assert_eq!(key("server", "listen").unwrap().kind, Kind::Text);
         assert_eq!(key("server", "max_connections").unwrap().kind, Kind::Integer);
+        assert_eq!(key("otlp", "sample_ratio").unwrap().kind, Kind::Number);
         assert_eq!(key("outbound", "allow_private").unwrap().kind, Kind::Boolean);
         assert_eq!(key("outbound", "allow").unwrap().kind, Kind::List);
         assert_eq!(key("database", "url").unwrap().kind, Kind::Text);

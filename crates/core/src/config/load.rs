@@ -6,6 +6,7 @@ use super::{
     Config,
     known::{self, Kind},
     problem::{ConfigError, Problem},
+    standard_variables,
     toml_file::{self, TomlFile},
     validate,
 };
@@ -22,7 +23,7 @@ const DEFAULT_FILE: &str = "gatewright.toml";
 pub struct ConfigSource {
     /// The file named on the command line or by `GATEWRIGHT_CONFIG`.
     pub file: Option<PathBuf>,
-    /// Variables that begin with `GATEWRIGHT__`.
+    /// Variables that begin with `GATEWRIGHT__`, and those of [`standard_variables`].
     pub variables: BTreeMap<String, String>,
 }
 
@@ -41,7 +42,7 @@ impl ConfigSource {
             file: named.or_else(present),
             variables: std::env::vars_os()
                 .map(|(name, value)| (text(name), text(value)))
-                .filter(|(name, _)| name.to_ascii_uppercase().starts_with(PREFIX))
+                .filter(|(name, _)| is_ours(name) || standard_variables::key(name).is_some())
                 .collect(),
         }
     }
@@ -65,6 +66,13 @@ pub fn load(source: &ConfigSource) -> Result<Config, ConfigError> {
         }
     }
     for (name, value) in &source.variables {
+        if let Some(key) = standard_variables::key(name)
+            && let Some(value) = standard_variables::value(key, value)
+        {
+            set(standard_variables::SECTION, key, value, name, &mut file);
+        }
+    }
+    for (name, value) in source.variables.iter().filter(|(name, _)| is_ours(name)) {
         overlay(name, value, &mut file, &mut problems);
     }
     ConfigError::check(problems)?;
@@ -72,6 +80,11 @@ pub fn load(source: &ConfigSource) -> Result<Config, ConfigError> {
     let place = |path: &str| file.places.get(path).cloned().unwrap_or_else(|| path.to_owned());
     ConfigError::check(validate::check(&mut config, place))?;
     Ok(config)
+}
+
+/// Whether a variable is one of ours.
+fn is_ours(name: &str) -> bool {
+    name.to_ascii_uppercase().starts_with(PREFIX)
 }
 
 /// Puts the value of one variable over what the file says.
@@ -99,6 +112,7 @@ fn overlay(name: &str, value: &str, file: &mut TomlFile, problems: &mut Vec<Prob
     let parsed = match known.kind {
         Kind::Text => Some(toml::Value::String(value.to_owned())),
         Kind::Integer => value.trim().parse().ok().map(toml::Value::Integer),
+        Kind::Number => value.trim().parse().ok().map(toml::Value::Float),
         Kind::Boolean => value.trim().parse().ok().map(toml::Value::Boolean),
         Kind::List => list(value),
     };
@@ -110,13 +124,18 @@ fn overlay(name: &str, value: &str, file: &mut TomlFile, problems: &mut Vec<Prob
         problems.push(Problem::new(name, format!("it must be {expected}")));
         return;
     };
+    set(section, key, parsed, name, file);
+}
+
+/// Puts a value over what the file says.
+fn set(section: &str, key: &str, value: toml::Value, name: &str, file: &mut TomlFile) {
     file.places.insert(format!("{section}.{key}"), name.to_owned());
     let section = file
         .values
         .entry(section)
         .or_insert_with(|| toml::Table::new().into());
     if let Some(section) = section.as_table_mut() {
-        section.insert(key.to_owned(), parsed);
+        section.insert(key.to_owned(), value);
     }
 }
 
@@ -220,6 +239,31 @@ mod tests {
         assert_eq!(commas.outbound.allow.len(), 2);
         let toml = read(None, &[("GATEWRIGHT__OUTBOUND__ALLOW", "[\"10.0.0.0/8\"]")]).unwrap();
         assert_eq!(toml.outbound.allow.len(), 1);
+    }
+
+    #[test]
+    fn the_variables_of_opentelemetry_go_over_the_file_and_ours_over_them() {
+        let file = "[otlp]\nendpoint = \"http://file:4318\"\nsample_ratio = 1\n";
+        let config = read(
+            Some(file),
+            &[
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://standard:4318"),
+                ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20x"),
+                ("OTEL_SERVICE_NAME", "standard"),
+                ("GATEWRIGHT__OTLP__SERVICE_NAME", "ours"),
+                ("GATEWRIGHT__OTLP__SAMPLE_RATIO", "0.25"),
+            ],
+        )
+        .unwrap();
+        assert_eq!(config.otlp.endpoint.as_deref(), Some("http://standard:4318"));
+        assert_eq!(config.otlp.header_map().unwrap()["authorization"], "Bearer x");
+        assert_eq!(config.otlp.service_name, "ours");
+        assert!((config.otlp.sample_ratio - 0.25).abs() < f64::EPSILON);
+        let problems = read(None, &[("OTEL_EXPORTER_OTLP_ENDPOINT", "collector")]).unwrap_err();
+        assert!(
+            problems[0].starts_with("OTEL_EXPORTER_OTLP_ENDPOINT: otlp.endpoint: it is not"),
+            "{problems:?}"
+        );
     }
 
     #[test]

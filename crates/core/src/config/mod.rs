@@ -8,9 +8,11 @@ mod load;
 pub(crate) mod log_level;
 pub mod master_key;
 mod notifications;
+mod otlp;
 mod problem;
 mod public_url;
 mod sections;
+mod standard_variables;
 mod toml_file;
 mod validate;
 
@@ -22,6 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use limits::{LimitsConfig, QuotasConfig};
 pub use load::{ConfigSource, load};
 pub use notifications::{NotificationsConfig, SmtpConfig, SmtpSecurity};
+pub use otlp::{OtlpConfig, Signal};
 pub use problem::{ConfigError, Problem};
 pub use sections::{
     ActivityConfig, AdministratorProvider, AdministratorsConfig, AuditConfig, DatabaseConfig, KeysConfig,
@@ -53,6 +56,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Who may read `/metrics`.
     pub metrics: MetricsConfig,
+    /// Where traces, metrics and logs are sent.
+    pub otlp: OtlpConfig,
     /// How long the audit trail is kept.
     pub audit: AuditConfig,
     /// What is kept of the requests of gateways.

@@ -325,7 +325,7 @@ impl Default for ActivityConfig {
 }
 
 /// What `config check` shows instead of a secret.
-const HIDDEN: &str = "[set, not shown]";
+pub(super) const HIDDEN: &str = "[set, not shown]";
 
 // serde calls it with a reference to the field.
 #[expect(clippy::ref_option)]

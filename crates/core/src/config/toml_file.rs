@@ -109,6 +109,17 @@ fn convert(kind: Kind, value: &DeValue<'_>) -> Option<toml::Value> {
                 .ok()
                 .map(toml::Value::Integer)
         }
+        Kind::Number => {
+            let float = value.as_float().and_then(|float| float.as_str().parse().ok());
+            let integer = || {
+                convert(Kind::Integer, value)?
+                    .as_integer()?
+                    .to_string()
+                    .parse()
+                    .ok()
+            };
+            float.or_else(integer).map(toml::Value::Float)
+        }
         Kind::Boolean => value.as_bool().map(toml::Value::Boolean),
         Kind::List => {
             let items = value.as_array()?.iter();

@@ -103,6 +103,7 @@ pub(super) fn check(config: &mut Config, place: impl Fn(&str) -> String) -> Vec<
     check_limits(config, &mut refuse);
     check_notifications(config, &mut refuse);
     check_administrators(config, &mut refuse);
+    config.otlp.check(&mut refuse);
     if log_level::parse(&config.log.level).is_none() {
         refuse(
             "log.level",
