@@ -51,7 +51,9 @@ impl AddressRules {
         let reached = targets(address).into_iter().flatten().chain([address]);
         if reached.into_iter().any(|reached| self.denies(reached)) {
             return Err(FetchError::Refused(match policy {
-                Policy::Operator => format!("{host} is in a network that outbound.deny forbids"),
+                Policy::Operator | Policy::Configuration => {
+                    format!("{host} is in a network that outbound.deny forbids")
+                }
                 Policy::Stranger => format!("{host} may not be reached from here"),
             }));
         }
@@ -73,6 +75,7 @@ impl AddressRules {
         match (policy, class) {
             (_, Class::LinkLocal | Class::Metadata | Class::Unusable) => false,
             (_, Class::Public) => true,
+            (Policy::Configuration, Class::Private | Class::Loopback) => true,
             (Policy::Operator, Class::Private) => self.allow_private || named(),
             (Policy::Operator, Class::Loopback) => self.allow_loopback || named(),
             (Policy::Stranger, Class::Private | Class::Loopback) => named(),
@@ -82,7 +85,11 @@ impl AddressRules {
 
 fn refusal(policy: Policy, host: &str, class: Class) -> String {
     match (policy, class) {
-        (Policy::Stranger, _) | (_, Class::Public) => format!("{host} is not on the public internet"),
+        (Policy::Stranger, _)
+        | (_, Class::Public)
+        | (Policy::Configuration, Class::Private | Class::Loopback) => {
+            format!("{host} is not on the public internet")
+        }
         (Policy::Operator, Class::Private) => format!(
             "{host} is in a private network, which outbound.allow_private = false forbids. Name the network in \
              outbound.allow if it is meant"
@@ -91,10 +98,12 @@ fn refusal(policy: Policy, host: &str, class: Class) -> String {
             "{host} is this machine itself, which is allowed only while server.public_url is loopback. Name the network \
              in outbound.allow if it is meant"
         ),
-        (Policy::Operator, Class::LinkLocal | Class::Metadata) => {
+        (Policy::Operator | Policy::Configuration, Class::LinkLocal | Class::Metadata) => {
             format!("{host} is a link-local or cloud metadata address, which is never allowed")
         }
-        (Policy::Operator, Class::Unusable) => format!("{host} leads to an address that no server can have"),
+        (Policy::Operator | Policy::Configuration, Class::Unusable) => {
+            format!("{host} leads to an address that no server can have")
+        }
     }
 }
 
@@ -292,6 +301,17 @@ mod tests {
     }
 
     #[test]
+    fn what_the_configuration_names_can_be_this_machine_but_not_metadata() {
+        let rules = rules("https://gateway.example", false, &[]);
+        for address in PUBLIC.iter().chain(PRIVATE).chain(LOOPBACK) {
+            assert!(allowed(&rules, Policy::Configuration, address), "{address}");
+        }
+        for address in NEVER {
+            assert!(!allowed(&rules, Policy::Configuration, address), "{address}");
+        }
+    }
+
+    #[test]
     fn a_stranger_reaches_public_addresses_only_even_from_a_loopback_instance() {
         let rules = rules("http://127.0.0.1:8080", true, &[]);
         for address in PUBLIC {
@@ -322,7 +342,7 @@ mod tests {
         config.outbound.allow = vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()];
         config.outbound.deny = vec!["10.20.0.0/16".parse().unwrap(), "8.8.8.0/24".parse().unwrap()];
         let rules = AddressRules::new(&config);
-        for policy in [Policy::Operator, Policy::Stranger] {
+        for policy in [Policy::Operator, Policy::Configuration, Policy::Stranger] {
             for address in ["10.20.0.1", "::ffff:10.20.0.1", "64:ff9b::a14:1", "8.8.8.8"] {
                 assert!(!allowed(&rules, policy, address), "{address}");
             }

@@ -12,6 +12,8 @@ use super::{Policy, connector::VettedConnector, home::Home, servers::Servers};
 
 /// Idle connections kept per host: enough for 128 requests at once and their successors.
 const IDLE_PER_HOST: usize = 256;
+/// The same for hosts of the configuration: one for each signal that is sent.
+const IDLE_CONFIGURED: usize = 3;
 /// How long an idle connection is kept. Servers close theirs after some time too; anyone who is first costs one dial.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Upper bound of a connection's read buffer, which grows with what arrives and shrinks again.
@@ -31,6 +33,10 @@ pub(super) fn client(
         Policy::Operator => (
             schemes.https_or_http().enable_http1().wrap_connector(connector),
             IDLE_PER_HOST,
+        ),
+        Policy::Configuration => (
+            schemes.https_or_http().enable_http1().wrap_connector(connector),
+            IDLE_CONFIGURED,
         ),
         // What a stranger names is fetched once an hour, and idle connections would hold the places of others.
         Policy::Stranger => (schemes.https_only().enable_http1().wrap_connector(connector), 0),

@@ -53,6 +53,8 @@ use shares::{Payer, Shares};
 const USER_AGENT: &str = concat!("Gatewright/", env!("CARGO_PKG_VERSION"));
 /// Fetches of one document of a known client in a minute. While it is fresh it needs none.
 const KNOWN_PER_MINUTE: u32 = 4;
+/// Connections to hosts of the configuration that are open at once.
+const CONFIGURED: usize = 8;
 /// The byte order mark, which RFC 8259 section 8.1 lets readers ignore.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -61,6 +63,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub enum Policy {
     /// An administrator: private networks allowed, link-local and cloud metadata never, loopback only while the public URL is loopback.
     Operator,
+    /// The configuration of the process: the same, and loopback always, where collectors of telemetry listen.
+    Configuration,
     /// A stranger: https to public addresses only, one at a time per host.
     Stranger,
 }
@@ -103,6 +107,7 @@ struct Inner {
     /// servers do.
     servers: Servers,
     stranger: Arc<HttpClient>,
+    configuration: Arc<HttpClient>,
     /// Those of operators' hosts.
     certificates: Certificates,
     /// For what is not HTTP.
@@ -143,7 +148,14 @@ impl Fetch {
         let connector = |policy| VettedConnector::new(policy, Arc::clone(&rules), Arc::clone(resolver));
         let strangers = usize::try_from(STRANGERS).unwrap_or(Semaphore::MAX_PERMITS);
         let of_strangers = connector(Policy::Stranger).within(Arc::new(Semaphore::new(strangers)));
+        let of_configuration = connector(Policy::Configuration).within(Arc::new(Semaphore::new(CONFIGURED)));
         Ok(Self(Arc::new(Inner {
+            configuration: Arc::new(client(
+                for_strangers.clone(),
+                Policy::Configuration,
+                of_configuration,
+                Home::default(),
+            )),
             operator: bounded_client(&tls, connector(Policy::Operator), providers, &Home::default()),
             shares: Shares::of(providers),
             servers: bounded_client(&tls, connector(Policy::Operator), servers, &Home::here()),
@@ -172,6 +184,7 @@ impl Fetch {
     ) -> Result<Response<Bytes>, FetchError> {
         match policy {
             Policy::Operator => self.for_project(None, request, limits).await,
+            Policy::Configuration => self.exchange(policy, None, request, limits).await,
             Policy::Stranger => {
                 let place = Place {
                     gate: &self.0.gate,
@@ -248,6 +261,7 @@ impl Fetch {
         self.check_uri(policy, request.uri())?;
         let client = match policy {
             Policy::Operator => self.0.operator.client(),
+            Policy::Configuration => Arc::clone(&self.0.configuration),
             Policy::Stranger => Arc::clone(&self.0.stranger),
         };
         let exchange = async {
@@ -318,8 +332,8 @@ impl Fetch {
             ));
         }
         match (policy, url.scheme()) {
-            (_, "https") | (Policy::Operator, "http") => {}
-            (Policy::Operator, _) => {
+            (_, "https") | (Policy::Operator | Policy::Configuration, "http") => {}
+            (Policy::Operator | Policy::Configuration, _) => {
                 return Err(FetchError::Refused(
                     "the URL must begin with https:// or http://".to_owned(),
                 ));
