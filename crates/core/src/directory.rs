@@ -114,6 +114,11 @@ impl Directory {
         self.configuration.gateways_by_id.get(&id)
     }
 
+    /// The active gateways of all projects.
+    pub(crate) fn gateway_ids(&self) -> HashSet<GatewayId> {
+        self.configuration.gateways_by_id.keys().copied().collect()
+    }
+
     /// A source by id, active or not.
     pub fn source(&self, id: UserSourceId) -> Option<&Arc<UserSource>> {
         self.configuration.sources.get(&id)

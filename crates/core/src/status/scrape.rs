@@ -48,6 +48,7 @@ pub fn look(core: &Core) {
     if let Ok(directory) = directory {
         let servers: HashSet<ServerId> = directory.servers().iter().map(|entry| entry.server.id).collect();
         core.telemetry.keep_servers(&servers);
+        core.telemetry.keep_gateways(&directory.gateway_ids());
     }
 }
 

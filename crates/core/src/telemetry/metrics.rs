@@ -11,7 +11,11 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use gatewright_domain::id::ServerId;
+use gatewright_domain::{
+    activity::Outcome,
+    id::{GatewayId, ServerId},
+    trace_context::TraceId,
+};
 use http::StatusCode;
 use prometheus_client::{
     collector::Collector,
@@ -20,7 +24,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::{by_server::ByServer, condition::Condition};
+use super::{by_outcome::ByOutcome, by_server::ByServer, condition::Condition};
+use crate::config::Signal;
 
 /// Upper bounds of the duration histogram, in microseconds.
 const BOUNDS_MICROS: [u64; 12] = [
@@ -41,6 +46,9 @@ pub struct Telemetry {
     sign_ins: Family<OutcomeLabels, Counter>,
     tokens: Family<OutcomeLabels, Counter>,
     activity_dropped: Family<ReasonLabels, Counter>,
+    by_outcome: Arc<ByOutcome>,
+    otlp_sent: Family<SignalLabels, Counter>,
+    otlp_dropped: Family<DroppedLabels, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -53,11 +61,24 @@ struct ReasonLabels {
     reason: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SignalLabels {
+    signal: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DroppedLabels {
+    signal: &'static str,
+    reason: &'static str,
+}
+
 impl Default for Telemetry {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("gatewright");
         let routes = Arc::new(Routes::default());
         registry.register_collector(Box::new(Arc::clone(&routes)));
+        let by_outcome = Arc::new(ByOutcome::default());
+        registry.register_collector(Box::new(Arc::clone(&by_outcome)));
         let telemetry = Self {
             routes,
             connections: Gauge::default(),
@@ -66,6 +87,9 @@ impl Default for Telemetry {
             sign_ins: Family::default(),
             tokens: Family::default(),
             activity_dropped: Family::default(),
+            by_outcome,
+            otlp_sent: Family::default(),
+            otlp_dropped: Family::default(),
             registry: Registry::default(),
         };
         registry.register(
@@ -92,6 +116,16 @@ impl Default for Telemetry {
             "activity_dropped",
             "Requests that are missing in the activity, by reason",
             telemetry.activity_dropped.clone(),
+        );
+        registry.register(
+            "otlp_sent",
+            "Spans, metrics and log records that the collector has accepted, by signal",
+            telemetry.otlp_sent.clone(),
+        );
+        registry.register(
+            "otlp_dropped",
+            "Spans, metrics and log records that are missing at the collector, by signal and reason",
+            telemetry.otlp_dropped.clone(),
         );
         Self {
             registry,
@@ -137,6 +171,41 @@ impl Telemetry {
         self.activity_dropped
             .get_or_create(&ReasonLabels { reason })
             .inc_by(rows);
+    }
+
+    /// Counts a request of a gateway when its answer has ended, with its trace where that is recorded.
+    pub fn count_gateway_request(
+        &self,
+        gateway: GatewayId,
+        outcome: Outcome,
+        duration: Duration,
+        trace: Option<TraceId>,
+    ) {
+        self.by_outcome.observe(gateway, outcome, duration, trace);
+    }
+
+    /// Forgets what was counted of gateways that are not among these.
+    pub(crate) fn keep_gateways(&self, gateways: &HashSet<GatewayId>) {
+        self.by_outcome.keep(gateways);
+    }
+
+    /// Counts what the collector has accepted of a signal.
+    pub(crate) fn count_otlp_sent(&self, signal: Signal, items: u64) {
+        let signal = signal.as_str();
+        self.otlp_sent
+            .get_or_create(&SignalLabels { signal })
+            .inc_by(items);
+    }
+
+    /// Counts what is missing at the collector: `full` where it came faster than it could be sent, `failed` where it could not
+    /// be sent for long, `refused` where the collector did not accept a request, `rejected` what it did not accept of one.
+    pub(crate) fn count_otlp_dropped(&self, signal: Signal, reason: &'static str, items: u64) {
+        if items > 0 {
+            let signal = signal.as_str();
+            self.otlp_dropped
+                .get_or_create(&DroppedLabels { signal, reason })
+                .inc_by(items);
+        }
     }
 
     /// Everything, in the text format.

@@ -1,5 +1,6 @@
 //! What the process reports about itself: log lines, metrics, health.
 
+mod by_outcome;
 mod by_server;
 pub(crate) mod condition;
 #[cfg(test)]
