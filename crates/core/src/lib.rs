@@ -30,6 +30,7 @@ pub mod status;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod waiting;
 pub mod webhook;
 mod webhook_secret;
 

@@ -6,12 +6,14 @@ pub(crate) mod condition;
 #[cfg(test)]
 mod faults;
 pub mod lines;
+mod log_events;
 pub mod logging;
 mod metrics;
 mod notes;
 mod output;
 mod record;
 
+pub use log_events::LogEvents;
 pub use metrics::Telemetry;
 pub use notes::{AskedFor, Decided, Notes};
 pub use record::{RequestRecord, Route};
