@@ -16,6 +16,7 @@ pub mod keys;
 mod last_used;
 pub mod mail;
 pub mod next;
+pub mod otlp;
 pub mod problem;
 pub mod recorded_body;
 pub mod request;

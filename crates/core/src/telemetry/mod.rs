@@ -14,6 +14,7 @@ mod output;
 mod record;
 
 pub use log_events::LogEvents;
+pub(crate) use log_events::{EventValue, LogEvent};
 pub use metrics::Telemetry;
 pub use notes::{AskedFor, Decided, Notes};
 pub use record::{RequestRecord, Route};
