@@ -14,6 +14,7 @@ use crate::{
     fetch::Fetch,
     keys::SigningKeys,
     last_used::LastUsed,
+    otlp::Otlp,
     telemetry::Telemetry,
 };
 
@@ -42,6 +43,8 @@ pub struct Core {
     pub activity: Recorder,
     /// Metrics.
     pub telemetry: Telemetry,
+    /// Traces, metrics and logs for a collector.
+    pub otlp: Otlp,
     /// Cancelled when the process has been told to stop: readiness says so, while connections are still taken until
     /// `shutdown`.
     pub stopping: CancellationToken,
@@ -72,6 +75,7 @@ impl Core {
             last_used: LastUsed::default(),
             activity: Recorder::new(config.activity.enabled, &*entropy),
             telemetry: Telemetry::default(),
+            otlp: Otlp::new(&config.otlp, &*entropy)?,
             stopping: shutdown.child_token(),
             drains: AtomicBool::new(false),
             shutdown,

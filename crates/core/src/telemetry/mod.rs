@@ -16,5 +16,5 @@ mod record;
 pub use log_events::LogEvents;
 pub(crate) use log_events::{EventValue, LogEvent};
 pub use metrics::Telemetry;
-pub use notes::{AskedFor, Decided, Notes};
+pub use notes::{AskedFor, Decided, Notes, Sending};
 pub use record::{RequestRecord, Route};

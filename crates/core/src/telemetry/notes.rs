@@ -9,6 +9,7 @@ use std::{
 use gatewright_domain::{
     activity::{ActivityCaller, Outcome, RequestKind, Rule, SessionMark, TraceId},
     id::{ProjectId, ServerId},
+    trace_context::SpanId,
 };
 
 use crate::recorded_body::HeldBody;
@@ -72,4 +73,27 @@ pub struct AskedFor {
     pub trace: Option<TraceId>,
     /// The JSON text of its ID, within a batch.
     pub id: Option<Box<str>>,
+}
+
+/// What spans say of a message, besides its row in the activity.
+#[derive(Debug, Clone, Copy)]
+pub struct Sending {
+    /// Its method, where it is a known one.
+    pub method: Option<&'static str>,
+    /// The version of the protocol that its client uses.
+    pub version: Option<&'static str>,
+    /// Why there was no usable answer of a server, in a word.
+    pub failure: Option<&'static str>,
+    /// The span of the attempt at a server.
+    pub span: Option<SpanId>,
+}
+
+impl Sending {
+    /// Of a message that was not read.
+    pub const NOT_SENT: Self = Self {
+        method: None,
+        version: None,
+        failure: None,
+        span: None,
+    };
 }
