@@ -6,6 +6,7 @@
 mod activity;
 mod aside;
 mod host;
+mod traced;
 
 use std::{
     convert::Infallible,
@@ -23,6 +24,8 @@ use std::{
 use axum::{Router, body::Body, extract::MatchedPath, response::Response};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
+use gatewright_core::recorded_body::HeldArguments;
+use gatewright_domain::activity::{Activity, RequestKind};
 use http::{HeaderMap, HeaderValue, Method, Request, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tower::{Layer, Service, ServiceExt as _};
@@ -32,6 +35,7 @@ use self::{
     activity::Watched,
     aside::{Aside, Stopped},
     host::names_one_host,
+    traced::Trace,
 };
 use crate::{
     Gateways, authorization_server,
@@ -39,7 +43,7 @@ use crate::{
     problem::Kind,
     request::{RequestContext, TimelyBody, names_client_without_trust},
     resource_server,
-    telemetry::{RequestRecord, Route},
+    telemetry::{AskedFor, RequestRecord, Route},
 };
 
 /// The body of any request must be here within this time, whatever its handler also asks for.
@@ -234,9 +238,7 @@ impl Line {
         let status = response.status().as_u16();
         self.status = Some(status);
         self.count();
-        if self.app.activity.is_on() {
-            self.watched = Watched::begin(self.record.notes(), response.headers());
-        }
+        self.watched = Watched::begin(self.record.notes(), response.headers());
         // Nothing is asked for of a body without content.
         self.watched.has_ended = response.body().is_end_stream();
         response.map(|inner| RecordedBody { inner, line: self })
@@ -266,20 +268,41 @@ impl Line {
     }
 }
 
+impl Line {
+    /// Leaves what is known of a request, or of a message of a batch, for measures, traces and the activity.
+    fn leave(&self, mut row: Activity, asked: Option<&AskedFor>, arguments: Option<HeldArguments>) {
+        let app = &self.app;
+        let trace = Trace::of(app, &self.record, asked);
+        row.trace = trace.id();
+        // Streams that only listen last for as long as their clients like.
+        if row.kind != RequestKind::Listen {
+            let took = Duration::from_micros(row.duration_us.try_into().unwrap_or(0));
+            let (gateway, outcome) = (row.gateway_id, row.outcome);
+            app.telemetry
+                .count_gateway_request(gateway, outcome, took, trace.recorded());
+        }
+        if let Some(spans) = trace.spans(&row, asked, &self.record, self.status) {
+            app.otlp.request(spans);
+        }
+        app.activity.record_with(row, arguments, &app.telemetry);
+    }
+}
+
 impl Drop for Line {
     fn drop(&mut self) {
         if self.status.is_none() {
             self.count();
         }
-        self.record.log(self.status);
-        if self.app.activity.is_on() {
-            let now = (self.app.now(), Instant::now());
-            let write = |row, arguments| {
-                let telemetry = &self.app.telemetry;
-                self.app.activity.record_with(row, arguments, telemetry);
-            };
-            self.watched.rows(&self.record, self.status, now, write);
+        let (record, notes) = (&self.record, self.record.notes());
+        if notes.project.get().is_some()
+            && let Some(trace) = Trace::of(&self.app, record, notes.asked.get()).id()
+        {
+            let _ = notes.trace.set(trace);
         }
+        record.log(self.status);
+        let now = (self.app.now(), Instant::now());
+        let write = |row, asked: Option<&AskedFor>, arguments| self.leave(row, asked, arguments);
+        self.watched.rows(record, self.status, now, write);
     }
 }
 

@@ -24,7 +24,7 @@ mod wire;
 
 pub use endpoint::{own_client, session};
 pub use federation::{list_memory, merge, naming};
-pub use peer::{caller, credentials, http_sse, transport as upstream_transport};
+pub use peer::{caller, carried, credentials, http_sse, transport as upstream_transport};
 pub use wire::{
     bridge_splice, capabilities, envelope, headers, id, jsonrpc, listing, log_level, param_headers, scan,
     splice, sse, uri_expansion, uri_template, verdict, version,

@@ -7,9 +7,9 @@ use std::{
 };
 
 use gatewright_domain::{
-    activity::{ActivityCaller, Outcome, RequestKind, Rule, SessionMark, TraceId},
+    activity::{ActivityCaller, Outcome, RequestKind, Rule, SessionMark},
     id::{ProjectId, ServerId},
-    trace_context::SpanId,
+    trace_context::{NamedTrace, SpanId, TraceId},
 };
 
 use crate::recorded_body::HeldBody;
@@ -24,7 +24,9 @@ pub struct Notes {
     pub project: OnceLock<ProjectId>,
     /// Who makes it.
     pub caller: OnceLock<Arc<ActivityCaller>>,
-    /// The trace that its header names.
+    /// The trace that its headers name.
+    pub named: OnceLock<NamedTrace>,
+    /// The trace it belongs to, for its log line.
     pub trace: OnceLock<TraceId>,
     /// Bytes of its body.
     pub bytes_in: OnceLock<u64>,
@@ -48,8 +50,9 @@ impl AskedFor {
             decided: None,
             sent_at: None,
             session: None,
-            trace: None,
+            named: None,
             id: None,
+            sending: Sending::NOT_SENT,
         }
     }
 }
@@ -70,9 +73,11 @@ pub struct AskedFor {
     /// The session of its client.
     pub session: Option<SessionMark>,
     /// The trace that its message names.
-    pub trace: Option<TraceId>,
+    pub named: Option<NamedTrace>,
     /// The JSON text of its ID, within a batch.
     pub id: Option<Box<str>>,
+    /// What its spans say besides.
+    pub sending: Sending,
 }
 
 /// What spans say of a message, besides its row in the activity.

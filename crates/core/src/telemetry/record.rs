@@ -105,6 +105,11 @@ impl RequestRecord {
         self.server.get().map(Arc::as_ref)
     }
 
+    /// The same, to be kept.
+    pub fn server_entry(&self) -> Option<&Arc<ServerEntry>> {
+        self.server.get()
+    }
+
     /// The place of the request among what runs at once: it is returned with the record, after the last byte of the
     /// answer.
     pub fn place(&self) -> &OnceLock<Place> {
@@ -206,6 +211,9 @@ impl fmt::Display for Line<'_> {
         }
         if let Some(entry) = record.server.get() {
             fields.text("server", &entry.server.slug)?;
+        }
+        if let Some(trace) = record.notes.trace.get() {
+            fields.id("trace_id", *trace)?;
         }
         Ok(())
     }

@@ -61,7 +61,7 @@ impl Watched {
         record: &RequestRecord,
         status: Option<u16>,
         now: (Timestamp, Instant),
-        mut write: impl FnMut(Activity, Option<HeldArguments>),
+        mut write: impl FnMut(Activity, Option<&AskedFor>, Option<HeldArguments>),
     ) {
         let notes = record.notes();
         let (Some(gateway), Some(project)) = (record.gateway(), notes.project.get()) else {
@@ -76,7 +76,7 @@ impl Watched {
         if let Some(batch) = notes.batch.get() {
             for asked in batch {
                 let row = row(Some(asked), self.decided_in_batch(asked, status));
-                write(row, arguments(Some(asked)));
+                write(row, Some(asked), arguments(Some(asked)));
             }
             return;
         }
@@ -89,7 +89,7 @@ impl Watched {
             let verdict = self.reader.as_ref().and_then(AnswerReader::verdict);
             self.decide(asked, verdict, status)
         });
-        write(row(asked, decided), arguments(asked));
+        write(row(asked, decided), asked, arguments(asked));
     }
 
     fn decided_in_batch(&self, asked: &AskedFor, status: Option<u16>) -> Decided {
@@ -160,9 +160,8 @@ impl Watched {
             bytes_in: signed(notes.bytes_in.get().copied().unwrap_or_default()),
             bytes_out: signed(self.bytes_out),
             request: RequestNumber(record.id().number()),
-            trace: asked
-                .and_then(|asked| asked.trace)
-                .or_else(|| notes.trace.get().copied()),
+            // Its writer knows.
+            trace: None,
             session: asked.and_then(|asked| asked.session),
         }
     }

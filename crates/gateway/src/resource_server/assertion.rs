@@ -10,9 +10,11 @@ use gatewright_domain::{
     Timestamp,
     id::{GatewayId, ProjectId, ServerId, UserSourceId},
     principal::Principal,
+    trace_context::{NamedTrace, SpanId},
 };
 use gatewright_mcp::{
     caller::{self, Alive, Busy, CallerKey, Identify, Runs},
+    carried::Carried,
     credentials::{Asked, Credentials, Granted, NoCredentials},
     upstream::UpstreamConfig,
 };
@@ -22,6 +24,7 @@ use serde::Serialize;
 
 use super::ResourceServer;
 use super::authenticate::{Authenticated, is_still_good};
+use crate::{request::RequestId, telemetry::RequestRecord};
 
 /// An assertion lives this long.
 const LIFE: Duration = Duration::from_mins(1);
@@ -94,6 +97,8 @@ pub(super) struct Identity<'a> {
     pub(super) gateway_id: GatewayId,
     /// Holds the place among what runs at once until the answer has ended.
     pub(super) place: &'a OnceLock<Place>,
+    /// The request, where it came over HTTP.
+    pub(super) record: Option<&'a RequestRecord>,
 }
 
 impl Identify for Identity<'_> {
@@ -111,6 +116,30 @@ impl Identify for Identity<'_> {
 
     fn alive(&self) -> Alive {
         alive(self.app, self.caller, self.gateway_id)
+    }
+
+    /// A trace that is recorded goes on with a span of the attempt. Otherwise the server learns what the client's headers say.
+    fn carries(&self, named: Option<&NamedTrace>) -> Option<Carried> {
+        let record = self.record?;
+        let in_headers = record.notes().named.get();
+        let named = named.or(in_headers);
+        let traced = self.app.otlp.tracer().map(|tracer| {
+            let context = named.map(|named| named.context);
+            tracer.request(record.id().number(), context).own
+        });
+        let Some(own) = traced.filter(|own| own.is_sampled()) else {
+            return in_headers.map(|named| Carried {
+                context: named.context,
+                state: named.state.clone(),
+                span: None,
+            });
+        };
+        let span = SpanId::of_number(RequestId::next().number());
+        Some(Carried {
+            context: own.within(span),
+            state: named.and_then(|named| named.state.clone()),
+            span: Some(span),
+        })
     }
 
     fn admit(&self, what: Runs) -> Result<(), Busy> {

@@ -3,19 +3,20 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use gatewright_core::telemetry::AskedFor;
+use gatewright_core::telemetry::{AskedFor, Sending};
 use gatewright_domain::{
     activity::RequestKind,
     id::GatewayId,
-    trace_context::TraceContext,
+    trace_context::{NamedTrace, TraceContext, trace_state},
 };
 use gatewright_mcp::{
     caller::{Alive, Caller, CallerKey, Identify as _, RuleClass},
     endpoint::{Lasting, PlanNow, Reached, header_era},
     headers::SESSION_ID,
     http_sse::HttpSseBody,
+    version::ProtocolVersion,
 };
-use http::{HeaderMap, Method, Request, Response, header::ORIGIN};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header::ORIGIN};
 use http_body::Body;
 use hyper::body::Incoming;
 
@@ -36,8 +37,9 @@ use crate::{
 
 /// Bytes of one message of a client: arguments of a tool may hold a document, not a film.
 const BODY_MAX: usize = 4 * 1024 * 1024;
-/// The header that names a trace (W3C Trace Context, section 3.2).
+/// The headers that name a trace (W3C Trace Context, sections 3.2 and 3.3).
 const TRACEPARENT: &str = "traceparent";
+const TRACESTATE: &str = "tracestate";
 /// How long a body may take to arrive.
 const BODY_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -96,10 +98,8 @@ where
     record.set_principal(&authenticated.principal);
     let notes = record.notes();
     let _ = notes.caller.set(Arc::clone(&authenticated.recorded));
-    if let Some(parent) = head.headers.get(TRACEPARENT)
-        && let Some(trace) = TraceContext::parse(parent.as_bytes()).map(|context| context.trace)
-    {
-        let _ = notes.trace.set(trace);
+    if let Some(named) = named_by(&head.headers) {
+        let _ = notes.named.set(named);
     }
     if !matches!(head.method, Method::POST | Method::GET | Method::DELETE) {
         return Err(Refusal::Method);
@@ -109,6 +109,7 @@ where
         caller: &authenticated,
         gateway_id: entry.gateway.id,
         place: record.place(),
+        record: Some(record),
     };
     let caller = Caller {
         key: authenticated.key,
@@ -274,6 +275,18 @@ impl Noting<'_> {
     }
 }
 
+/// The trace that headers name. Two parents, or one that is not valid, are none (section 3.2.2).
+fn named_by(headers: &HeaderMap) -> Option<NamedTrace> {
+    let mut parents = headers.get_all(TRACEPARENT).iter();
+    let (parent, None) = (parents.next()?, parents.next()) else {
+        return None;
+    };
+    Some(NamedTrace {
+        context: TraceContext::parse(parent.as_bytes())?,
+        state: trace_state(headers.get_all(TRACESTATE).iter().map(HeaderValue::as_bytes)),
+    })
+}
+
 /// What the activity is told of a request.
 fn asked_for(reached: &mut Reached) -> AskedFor {
     AskedFor {
@@ -283,8 +296,14 @@ fn asked_for(reached: &mut Reached) -> AskedFor {
         decided: reached.decided,
         sent_at: reached.sent_at,
         session: reached.session,
-        trace: reached.trace,
+        named: reached.named.take(),
         id: reached.id.take(),
+        sending: Sending {
+            method: reached.method,
+            version: reached.version.map(ProtocolVersion::as_str),
+            failure: reached.failure,
+            span: reached.span,
+        },
     }
 }
 

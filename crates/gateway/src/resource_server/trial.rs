@@ -159,6 +159,7 @@ impl<'a> Recording<'a> {
                 caller,
                 gateway_id: caller.principal.gateway_id,
                 place,
+                record: None,
             },
             handed_out: Arc::default(),
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, future::BoxFuture, stream};
-use gatewright_domain::activity::Rule;
+use gatewright_domain::{activity::Rule, trace_context::NamedTrace};
 use http::{HeaderMap, Response, StatusCode};
 
 use super::{
@@ -21,6 +21,7 @@ use crate::{
     federation::plan::Plan,
     peer::{
         caller::{Alive, Busy, Caller, Identify, Place, Runs},
+        carried::Carried,
         config::UpstreamConfig,
         credentials::Asked,
         transport::Transport,
@@ -56,6 +57,10 @@ impl Identify for OfMessage<'_> {
 
     fn alive(&self) -> Alive {
         self.user.alive()
+    }
+
+    fn carries(&self, named: Option<&NamedTrace>) -> Option<Carried> {
+        self.user.carries(named)
     }
 
     fn admit(&self, what: Runs) -> Result<(), Busy> {

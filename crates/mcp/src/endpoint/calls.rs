@@ -22,6 +22,7 @@ use crate::{
     },
     peer::{
         call_guard::CallGuard,
+        carried,
         held::Retry,
         incoming::Answered,
         outgoing,
@@ -100,6 +101,7 @@ impl<T: Transport> Endpoint<T> {
                 takes_stream: asking.headers.is_none_or(takes_stream),
                 client,
                 state: None,
+                trace: None,
                 body: asking.body,
                 request: asking.request,
             },
@@ -114,6 +116,12 @@ impl<T: Transport> Endpoint<T> {
         }
         let found = self.federation.find(&call).await?;
         reached.sent_at = Some(Instant::now());
+        let carried = caller.identity.carries(reached.named.as_ref());
+        reached.span = carried.as_ref().and_then(|carried| carried.span);
+        call.message.trace = carried.as_ref().map(|carried| carried::Sent {
+            carried,
+            at: reached.named_at,
+        });
         let noted = &mut reached.server;
         match asking.client {
             Client::Modern(_) => {

@@ -167,6 +167,7 @@ impl<T: Transport> Endpoint<T> {
                     reached.refuse(Rule::Malformed);
                     return refuse(&Refusal::from(&mismatch), Era::Modern);
                 }
+                reached.version = Some(meta.version);
                 Client::Modern(meta)
             }
             Ok(Dialect::Legacy(_)) if request.method.value == "initialize" => {

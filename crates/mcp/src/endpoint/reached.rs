@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Instant};
 
 use gatewright_domain::{
-    activity::{Outcome, RequestKind, Rule, SessionMark, TraceId, cut},
-    trace_context::TraceContext,
+    activity::{Outcome, RequestKind, Rule, SessionMark, cut},
+    trace_context::{NamedTrace, SpanId, TraceContext, trace_state},
 };
 
 use super::session::Session;
@@ -14,7 +14,7 @@ use crate::{
         call::{CallError, TaskError},
     },
     peer::{caller::Busy, outgoing, unavailable::Unavailable, upstream::Upstream},
-    wire::{envelope::Request, scan},
+    wire::{envelope::Request, scan, version::ProtocolVersion},
 };
 
 /// What became of a request.
@@ -38,15 +38,24 @@ pub struct Reached {
     pub sent_at: Option<Instant>,
     /// The session of its client.
     pub session: Option<SessionMark>,
+    /// Its method, where it is a known one.
+    pub method: Option<&'static str>,
+    /// The version of the protocol that its client uses.
+    pub version: Option<ProtocolVersion>,
     /// The trace that its `_meta` names (2026-07-28 basic, "_meta").
-    pub trace: Option<TraceId>,
+    pub named: Option<NamedTrace>,
+    /// Where that stands in its message.
+    pub(super) named_at: Option<scan::Span>,
+    /// The span of the attempt at the server, where one is recorded.
+    pub span: Option<SpanId>,
 }
 
 impl Reached {
     /// Notes what a request asks for.
     pub(super) fn asks(&mut self, request: &Request<'_>) {
-        let kind = kind_of(&request.method.value);
-        self.kind = Some(kind);
+        let (method, kind) = kind_of(&request.method.value).unzip();
+        let kind = kind.unwrap_or(RequestKind::Other);
+        (self.method, self.kind) = (method, Some(kind));
         let names = matches!(
             kind,
             RequestKind::Call | RequestKind::Prompt | RequestKind::Resource | RequestKind::Completion
@@ -55,18 +64,13 @@ impl Reached {
             // The one allocation that a call pays for its row: the name is in a body that is not kept.
             self.item = Some(cut(aim.name()).into());
         }
-        self.trace = request.meta().and_then(|meta| {
-            // Most name none.
-            memchr::memmem::find(meta.span.of(request.body), b"\"traceparent\"")?;
-            let [parent] = scan::pick(request.body, meta.span, ["traceparent"]).ok()?;
-            let text = scan::decode_string(parent?.value.of(request.body))?;
-            TraceContext::parse(text.as_bytes()).map(|context| context.trace)
-        });
+        (self.named, self.named_at) = named_by(request).unzip();
     }
 
     /// Notes whose session it belongs to.
     pub(super) fn within(&mut self, session: &Session) {
         self.session = Some(SessionMark::of_key(&session.key()));
+        self.version = Some(session.version);
     }
 
     /// Notes that it is refused.
@@ -122,19 +126,45 @@ impl Reached {
     }
 }
 
-/// The kind of a method.
-fn kind_of(method: &str) -> RequestKind {
-    match method {
-        "tools/call" => RequestKind::Call,
-        "prompts/get" => RequestKind::Prompt,
-        "resources/read" => RequestKind::Resource,
-        "completion/complete" => RequestKind::Completion,
-        "tools/list" | "prompts/list" | "resources/list" | "resources/templates/list" | "tasks/list" => {
-            RequestKind::List
-        }
-        "initialize" | "server/discover" => RequestKind::Begin,
-        "tasks/get" | "tasks/cancel" | "tasks/update" | "tasks/result" => RequestKind::Task,
-        "subscriptions/listen" | "resources/subscribe" | "resources/unsubscribe" => RequestKind::Listen,
-        _ => RequestKind::Other,
-    }
+/// The methods that are known, those of most requests first, and their kinds.
+const METHODS: [(&str, RequestKind); 20] = [
+    ("tools/call", RequestKind::Call),
+    ("tools/list", RequestKind::List),
+    ("resources/read", RequestKind::Resource),
+    ("prompts/get", RequestKind::Prompt),
+    ("completion/complete", RequestKind::Completion),
+    ("prompts/list", RequestKind::List),
+    ("resources/list", RequestKind::List),
+    ("resources/templates/list", RequestKind::List),
+    ("tasks/list", RequestKind::List),
+    ("initialize", RequestKind::Begin),
+    ("server/discover", RequestKind::Begin),
+    ("tasks/get", RequestKind::Task),
+    ("tasks/cancel", RequestKind::Task),
+    ("tasks/update", RequestKind::Task),
+    ("tasks/result", RequestKind::Task),
+    ("subscriptions/listen", RequestKind::Listen),
+    ("resources/subscribe", RequestKind::Listen),
+    ("resources/unsubscribe", RequestKind::Listen),
+    ("ping", RequestKind::Other),
+    ("logging/setLevel", RequestKind::Other),
+];
+
+/// A method that is known, and its kind.
+fn kind_of(method: &str) -> Option<(&'static str, RequestKind)> {
+    METHODS.into_iter().find(|(known, _)| *known == method)
+}
+
+/// The trace that the `_meta` of a request names, and where its `traceparent` stands.
+fn named_by(request: &Request<'_>) -> Option<(NamedTrace, scan::Span)> {
+    let meta = request.meta()?;
+    // Most name none.
+    memchr::memmem::find(meta.span.of(request.body), b"\"traceparent\"")?;
+    let members = scan::pick(request.body, meta.span, ["traceparent", "tracestate"]).ok()?;
+    let [parent, state] = members.map(|member| member.map(|member| member.value));
+    let text = |span: scan::Span| scan::decode_string(span.of(request.body));
+    let context = TraceContext::parse(text(parent?)?.as_bytes())?;
+    let state = state.and_then(text);
+    let state = state.and_then(|state| trace_state([state.as_bytes()]));
+    Some((NamedTrace { context, state }, parent?))
 }

@@ -223,6 +223,7 @@ impl<T: Transport> Endpoint<T> {
                     ..self.respondent(asking)
                 },
                 state: None,
+                trace: None,
                 body,
                 request,
             },

@@ -2,10 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use gatewright_domain::principal::Principal;
+use gatewright_domain::{principal::Principal, trace_context::NamedTrace};
 use sha2::{Digest as _, Sha256};
 
-use super::{config::UpstreamConfig, credentials::Asked, session::SlotKey};
+use super::{carried::Carried, config::UpstreamConfig, credentials::Asked, session::SlotKey};
 
 /// Names one user at one gateway. Two users never share one, so what is kept under it is never served to another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -113,6 +113,11 @@ pub trait Identify: Send + Sync {
 
     /// Tells, for as long as an answer to the user streams, whether they may go on.
     fn alive(&self) -> Alive;
+
+    /// The trace that a request takes along to its server, given the one that its message names.
+    fn carries(&self, _named: Option<&NamedTrace>) -> Option<Carried> {
+        None
+    }
 
     /// Takes a place among what runs at once. The place is held until the answer has ended.
     fn admit(&self, _what: Runs) -> Result<(), Busy> {

@@ -15,6 +15,7 @@ mod budget;
 pub(crate) mod call;
 pub(crate) mod call_guard;
 pub mod caller;
+pub mod carried;
 pub(crate) mod client_streams;
 pub(crate) mod config;
 pub mod credentials;

@@ -11,6 +11,7 @@ use super::{
     budget::BUSY,
     call_guard::{CallGuard, SessionCall},
     caller::Caller,
+    carried,
     net::Net,
     progress::{Progress, Takes},
     respondent::Respondent,
@@ -45,6 +46,8 @@ pub(crate) struct Call<'a> {
     pub(crate) client: Respondent<'a>,
     /// The state of the server that the client sends with it, opened: that of an earlier round.
     pub(crate) state: Option<(ServerId, &'a str)>,
+    /// The trace that it takes along.
+    pub(crate) trace: Option<carried::Sent<'a>>,
     /// The message as it came.
     pub(crate) body: &'a Bytes,
     /// The same, read.
@@ -184,6 +187,9 @@ pub(super) async fn within_session<T: Transport>(
         splice.replace(token.span, id.to_vec());
     }
     rename(&mut splice, to);
+    if let Some(trace) = &call.trace {
+        trace.edit(&mut splice);
+    }
     if call.client_era == Era::Modern {
         let edits = meta::legacy_edits(params);
         if !edits.is_empty() {
@@ -197,6 +203,9 @@ pub(super) async fn within_session<T: Transport>(
     let credentials = to.upstream.credentials(call.caller).await?;
     let mut request = to.upstream.bare_request(Method::POST, splice.finish()?);
     credentials.write(request.headers_mut());
+    if let Some(trace) = &call.trace {
+        trace.write(request.headers_mut());
+    }
     session_headers(&mut request, &session);
     guard.watch(SessionCall {
         net: Arc::clone(net),
@@ -219,6 +228,9 @@ pub(super) async fn within_session<T: Transport>(
 pub(super) async fn modern(call: &Call<'_>, to: &To<'_>) -> Result<Outgoing, CallError> {
     let mut splice = Splice::new(call.body);
     rename(&mut splice, to);
+    if let Some(trace) = &call.trace {
+        trace.edit(&mut splice);
+    }
     let params = call.request.params.as_ref();
     if let Some(state) = call.state_for(to.upstream)?
         && let Some(sealed) = params.and_then(|params| params.request_state.as_ref())
@@ -243,6 +255,9 @@ pub(super) async fn modern(call: &Call<'_>, to: &To<'_>) -> Result<Outgoing, Cal
         splice.finish()?
     };
     let mut request = to.upstream.request(Method::POST, call.caller, body).await?;
+    if let Some(trace) = &call.trace {
+        trace.write(request.headers_mut());
+    }
     let method = &call.request.method.value;
     modern_headers(request.headers_mut(), method, to.name, &to.mirrored);
     Ok(Outgoing {

@@ -32,6 +32,7 @@ mod signs_of_life;
 mod streams;
 mod subscribing;
 mod tasks;
+mod tracing;
 mod unchanged;
 
 use gatewright_domain::id::GatewayId;
