@@ -55,11 +55,7 @@ impl Gateways {
     /// Over a core.
     pub fn new(core: Arc<Core>) -> Self {
         let admission = Arc::new(Admission::of(&core.config));
-        let sign_in_trace = SignInTrace::new(
-            core.store.clone(),
-            Arc::clone(&core.clock),
-            Arc::clone(&core.entropy),
-        );
+        let sign_in_trace = SignInTrace::new(&core);
         let resource_server = Arc::new(ResourceServer::new(Arc::clone(&core), Arc::clone(&sign_in_trace)));
         let authorization_server = Arc::new(AuthorizationServer::new(
             Arc::clone(&core),

@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use gatewright_core::Core;
 use gatewright_domain::{
     Clock, Entropy,
     client::short_id,
@@ -37,6 +38,7 @@ pub struct SignInTrace {
     entropy: Arc<dyn Entropy>,
     recorder: recorder::Recorder,
     ring: before_allow::Ring,
+    core: Arc<Core>,
 }
 
 /// The trace of one attempt. Clones write to the same. One that is silent writes nothing.
@@ -59,11 +61,12 @@ struct Running {
 
 impl SignInTrace {
     /// Nothing has happened.
-    pub(crate) fn new(store: Store, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Arc<Self> {
+    pub(crate) fn new(core: &Arc<Core>) -> Arc<Self> {
         Arc::new(Self {
-            store,
-            clock,
-            entropy,
+            store: core.store.clone(),
+            clock: Arc::clone(&core.clock),
+            entropy: Arc::clone(&core.entropy),
+            core: Arc::clone(core),
             recorder: recorder::Recorder::default(),
             ring: before_allow::Ring::default(),
         })
@@ -192,6 +195,7 @@ impl Trace {
             }
         };
         inner.note(record.failed(reason, advice));
+        inner.end(Some(reason));
     }
 
     /// Who it is.
@@ -220,10 +224,15 @@ impl Trace {
     pub fn succeed(&self) {
         self.leave();
         self.change(|part| part.progress = Progress::Succeeded);
+        if let Some(inner) = &self.0 {
+            inner.end(None);
+        }
     }
 
     fn note(&self, record: StepRecord) {
-        self.change(|part| part.add(record));
+        if let Some(inner) = &self.0 {
+            inner.note(record);
+        }
     }
 
     fn change(&self, change: impl FnOnce(&mut AttemptPart)) {
@@ -235,7 +244,14 @@ impl Trace {
 
 impl Inner {
     fn note(&self, record: StepRecord) {
+        self.trace.core.otlp.step(&self.head, &record);
         self.trace.recorder.change(&self.head, |part| part.add(record));
+    }
+
+    /// The sign-in as a whole has ended.
+    fn end(&self, failure: Option<&str>) {
+        let now = self.trace.clock.now();
+        self.trace.core.otlp.sign_in(&self.head, now, failure);
     }
 
     fn stop(&self) -> Option<StepRecord> {
