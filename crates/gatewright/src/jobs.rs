@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod condition_tests;
+mod export;
 mod pruning;
 mod trail;
 
@@ -15,7 +16,9 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use gatewright_admin::Admin;
-use gatewright_core::activity::Retention;
+use gatewright_core::{activity::Retention, config::Signal};
+
+pub(crate) use export::send_last;
 
 use crate::{
     operator::watch as watching,
@@ -70,6 +73,11 @@ pub(crate) fn spawn(app: &Arc<Admin>, tracker: &TaskTracker, aside: &Handle) {
     tracker.spawn_on(until_shutdown(app(), flush(app())), aside);
     tracker.spawn_on(until_shutdown(app(), watch(app())), aside);
     tracker.spawn_on(until_shutdown(app(), notify(app())), aside);
+    for signal in Signal::ALL {
+        if app().otlp.sends(signal) {
+            tracker.spawn_on(until_shutdown(app(), export::run(app(), signal)), aside);
+        }
+    }
 }
 
 /// Writes what was noted since the last round, and what requests noted while the process was stopping. Called once the last
@@ -123,7 +131,7 @@ impl Streak {
         }
     }
 
-    fn note<T>(&mut self, result: &Result<T, StoreError>) {
+    fn note<T, E: std::error::Error + 'static>(&mut self, result: &Result<T, E>) {
         self.app.telemetry.condition.note_job(self.job, result.is_err());
         match result {
             Ok(_) if self.failing => {

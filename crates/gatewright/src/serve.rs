@@ -132,6 +132,12 @@ async fn run_behind(front: Front, app: Arc<Admin>, listener: TcpListener) -> any
     if tokio::time::timeout(LAST_WRITES, writing).await.is_err() {
         tracing::warn!("the database takes too long; what was noted last is not written");
     }
+    if tokio::time::timeout(LAST_WRITES, crate::jobs::send_last(&app))
+        .await
+        .is_err()
+    {
+        tracing::warn!("the collector takes too long; the last traces, metrics and logs are not sent");
+    }
     app.core().store.close().await;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `gatewright doctor`: checks the whole installation and says how to fix each failure.
 
+mod collector;
 mod remote;
 mod report;
 mod trail;
@@ -46,6 +47,7 @@ async fn examine(report: &mut Report<impl Write>, config: Config) {
         remote::public_url(report, &app).await;
         remote::user_sources(report, &app).await;
         remote::servers(report, &app).await;
+        collector::check(report, &app).await;
         app.core().store.close().await;
     }
 }

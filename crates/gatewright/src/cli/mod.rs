@@ -79,7 +79,7 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Serve => {
             let config = crate::config::load(&source)?;
-            let log = logging::init(&config.log);
+            let log = logging::init_with(&config.log, &config.otlp);
             runtime()?.block_on(serve::run(config, &source, &log))
         }
         Command::Doctor => {

@@ -34,6 +34,9 @@ pub(super) async fn run(config: Config, source: &ConfigSource, log: &LogGuard) -
         format!("cannot listen on {listen}. Stop the program that uses the port, or change server.listen")
     })?;
     let app = super::build(config).await?;
+    if let Some(events) = log.events() {
+        app.otlp.take_logs_from(events);
+    }
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         listen = %listener.local_addr()?,
