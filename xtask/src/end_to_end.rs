@@ -16,6 +16,7 @@ pub(crate) fn run(postgres: &Postgres, pattern: &str, keep_pictures: bool) -> an
         ("sqlite3", &["sqlite3"]),
     ])?;
     install::glewlwyd()?;
+    install::promtool()?;
     let python = install::python()?;
     let python_sdk_1 = install::python_with_sdk_1()?;
     shell::run(&mut cargo(&[

@@ -41,6 +41,18 @@ pub(crate) fn glewlwyd() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// `promtool`, without the service that its package starts on systemd machines.
+pub(crate) fn promtool() -> anyhow::Result<()> {
+    if has("promtool") {
+        return Ok(());
+    }
+    debian(&[("prometheus", &["promtool"])])?;
+    if present("/run/systemd/system") {
+        run(as_root("systemctl").args(["disable", "--now", "prometheus"]))?;
+    }
+    Ok(())
+}
+
 /// The Node packages of the end-to-end suite, exactly as locked.
 pub(crate) fn node_packages() -> anyhow::Result<()> {
     debian(&[("nodejs", &["node"]), ("npm", &["npm"])])?;

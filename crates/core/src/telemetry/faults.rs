@@ -3,7 +3,9 @@
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
-use crate::testing::TestCore;
+use gatewright_domain::{activity::Outcome, id::GatewayId};
+
+use crate::{config::Signal, testing::TestCore};
 
 const PAGE: &str = include_str!("../../../../docs/guide/operating.md");
 
@@ -20,7 +22,7 @@ const OVERLOAD: &str = "crates/gateway/src/authorization_server/tests/overloadin
 const TOKENS: &str = "crates/gateway/src/authorization_server/tests/counting.rs";
 
 /// The faults of the table, in its order, and the tests that make them: file and name.
-const FAULTS: [(&str, &[(&str, &str)]); 13] = [
+const FAULTS: [(&str, &[(&str, &str)]); 14] = [
     (
         "the database is unavailable or silent",
         &[(E2E, "a database that is unavailable or silent"), CONDITION],
@@ -90,6 +92,19 @@ const FAULTS: [(&str, &[(&str, &str)]); 13] = [
             "a_full_queue_drops_rows_and_counts_them_and_no_request_waits",
         )],
     ),
+    (
+        "the collector of traces, metrics and logs fails",
+        &[
+            (
+                "crates/core/src/otlp/tests.rs",
+                "a_collector_that_is_not_there_costs_counted_spans_and_no_memory",
+            ),
+            (
+                "e2e/otlp.test.mjs",
+                "a collector that is down costs what is counted, and gets what comes after; the last spans are sent at the stop",
+            ),
+        ],
+    ),
     ("memory grows", &[(E2E, "memory that grows with lists")]),
 ];
 
@@ -122,7 +137,11 @@ async fn measured() -> BTreeSet<String> {
     telemetry.count_activity_dropped("full", 1);
     telemetry.condition.count_broken(None, "broken");
     telemetry.condition.note_job("example", false);
+    telemetry.count_otlp_sent(Signal::Traces, 1);
+    telemetry.count_otlp_dropped(Signal::Traces, "full", 1);
     crate::status::look(&test.core);
+    // Afterwards, because there is no such gateway.
+    telemetry.count_gateway_request(GatewayId::of_number(1), Outcome::Ok, Duration::ZERO, None);
     let encoded = telemetry.encode().unwrap();
     let samples = encoded.lines().filter(|line| !line.starts_with('#'));
     let name = |line: &str| {
