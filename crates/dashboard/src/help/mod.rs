@@ -34,7 +34,7 @@ macro_rules! guide {
 }
 
 /// The pages, in the order of the navigation.
-const GUIDE: [Guide; 18] = guide! {
+const GUIDE: [Guide; 19] = guide! {
     "" = "guide/README.md";
     "first-steps" = "guide/first-steps.md";
     "modes" = "guide/modes.md";
@@ -50,6 +50,7 @@ const GUIDE: [Guide; 18] = guide! {
     "replicas" = "guide/replicas.md";
     "backup" = "guide/backup.md";
     "operating" = "guide/operating.md";
+    "telemetry" = "guide/telemetry.md";
     "providers" = "providers.md";
     "clients" = "clients.md";
     "api" = "api.md";
