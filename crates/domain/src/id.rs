@@ -116,6 +116,8 @@ ids! {
     IncidentId = "inc_";
     /// A message about incidents.
     NotificationId = "msg_";
+    /// A stream.
+    StreamId = "str_";
 }
 
 impl ActivityId {

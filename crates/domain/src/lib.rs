@@ -35,6 +35,7 @@ pub mod secret;
 pub mod server;
 pub mod sign_in_attempt;
 pub mod stored_secret;
+pub mod stream;
 pub mod test_sign_in;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
