@@ -8,6 +8,7 @@
 
 mod arguments;
 mod filter;
+mod following;
 mod names;
 mod pruning;
 mod reading;
@@ -18,6 +19,7 @@ pub use arguments::{
     persons_with_arguments, write_arguments,
 };
 pub use filter::{ActivityFilter, LOOK_AT};
+pub use following::{FollowedActivity, follow, next_at};
 pub use pruning::{Pruned, forget_project, projects, prune, prune_names, prune_oldest};
 pub use reading::{find, last_row, list, since};
 pub use writing::{claim_batch, write_batch};

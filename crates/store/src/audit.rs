@@ -2,6 +2,7 @@
 
 mod checking;
 mod erasing;
+mod following;
 mod heads;
 mod pruning;
 mod sealing;
@@ -29,6 +30,7 @@ use crate::{
 
 pub use checking::{Anchored, Fault, Report, check};
 pub use erasing::{Erased, Selector, erase};
+pub use following::{Followed, follow};
 pub use heads::{Check, Head, chains, claim_check, find_head, heads, note_check};
 pub use pruning::prune;
 pub use sealing::{adopt, seal_due};
@@ -141,6 +143,26 @@ pub struct AuditFilter {
     pub object_type: Option<String>,
     /// Only this object.
     pub object_id: Option<String>,
+}
+
+impl AuditFilter {
+    /// The names of the filters that are set.
+    pub fn names(&self) -> Vec<String> {
+        let set = [
+            ("actor", self.actor.is_some()),
+            ("origin", self.origin.is_some()),
+            ("address", self.address.is_some()),
+            ("from", self.from.is_some()),
+            ("to", self.to.is_some()),
+            ("action", self.action.is_some()),
+            ("object_type", self.object_type.is_some()),
+            ("object_id", self.object_id.is_some()),
+        ];
+        set.into_iter()
+            .filter(|(_, is_set)| *is_set)
+            .map(|(name, _)| name.to_owned())
+            .collect()
+    }
 }
 
 /// Events, newest first.

@@ -47,6 +47,8 @@ pub mod session_note;
 pub mod sign_in_attempt;
 pub mod sign_in_count;
 pub mod sign_in_place;
+pub mod stream;
+pub mod stream_state;
 pub mod test_sign_in;
 pub mod used_assertion;
 pub mod user;

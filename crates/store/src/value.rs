@@ -6,7 +6,7 @@ use gatewright_domain::{
     id::{
         AccountId, AccountSessionId, ApiKeyId, AttemptId, ClientBlockId, ClientId, EventId, GatewayId,
         GrantId, IncidentId, InvitationId, NotificationId, ProjectId, SecretId, ServerId, SigningKeyId,
-        TestSignInId, UserId, UserSourceId,
+        StreamId, TestSignInId, UserId, UserSourceId,
     },
     stored_secret::SealedText,
     token_hash::TokenHash,
@@ -65,6 +65,7 @@ from_display!(
     SecretId,
     ServerId,
     SigningKeyId,
+    StreamId,
     TestSignInId,
     UserId,
     UserSourceId

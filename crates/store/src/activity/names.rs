@@ -172,6 +172,7 @@ pub(super) struct Found {
     pub(super) id: i64,
     pub(super) name: String,
     pub(super) label: String,
+    pub(super) project_id: ProjectId,
 }
 
 /// The names of a project that exist.
@@ -193,6 +194,7 @@ pub(super) async fn find(
                 id: row.int("id")?,
                 name: row.text("name")?,
                 label: row.text("label")?,
+                project_id: project,
             });
         }
     }
@@ -205,13 +207,18 @@ pub(super) async fn read(tx: &mut Tx, ids: &[i64]) -> Result<HashMap<i64, Found>
     for chunk in chunks(ids) {
         let values: Vec<Value> = chunk.iter().map(|id| Value::from(**id)).collect();
         let sql = format!(
-            "SELECT CAST(id AS BIGINT) AS id, name, label FROM activity_names WHERE id IN ({})",
+            "SELECT CAST(id AS BIGINT) AS id, project_id, name, label FROM activity_names WHERE id IN ({})",
             places(1, &chunk)
         );
         for row in tx.fetch_all(AssertSqlSafe(sql), &values).await? {
             let id = row.int("id")?;
-            let (name, label) = (row.text("name")?, row.text("label")?);
-            found.insert(id, Found { id, name, label });
+            let named = Found {
+                id,
+                name: row.text("name")?,
+                label: row.text("label")?,
+                project_id: row.id("project_id")?,
+            };
+            found.insert(id, named);
         }
     }
     Ok(found)

@@ -136,6 +136,29 @@ pub async fn since(
     Ok((named(tx, project, &rows).await?, seen))
 }
 
+/// Rows of all projects after the row with this number, the oldest first, at most `limit`; and the last of them, from where to
+/// continue.
+pub(super) async fn since_of_all(
+    tx: &mut Tx,
+    after: i64,
+    limit: u32,
+) -> Result<(Vec<StoredActivity>, i64), StoreError> {
+    let sql = select!("WHERE id > $1 ORDER BY id LIMIT $2");
+    let rows = tx.fetch_all(sql, values![after, limit]).await?;
+    let seen = match rows.last() {
+        Some(row) => row.int("id")?,
+        None => last_row(tx).await?.max(after),
+    };
+    let names = names_of(tx, &rows).await?;
+    let read = |row: &Row| {
+        let project = row.int("project")?;
+        let corrupt = || StoreError::Corrupt { what: "project" };
+        let project = names.get(&project).ok_or_else(corrupt)?.project_id;
+        read(row, project, &names)
+    };
+    Ok((rows.iter().map(read).collect::<Result<_, _>>()?, seen))
+}
+
 /// The number of the newest row of all projects; 0 if there never was one.
 pub async fn last_row(tx: &mut Tx) -> Result<i64, StoreError> {
     let sql = "SELECT next_row - 1 AS last_row FROM activity_sequence WHERE id = 1";
@@ -209,6 +232,12 @@ fn id_of(row: &Row) -> Result<ActivityId, StoreError> {
 
 /// Rows in words.
 async fn named(tx: &mut Tx, project: ProjectId, rows: &[Row]) -> Result<Vec<StoredActivity>, StoreError> {
+    let names = names_of(tx, rows).await?;
+    rows.iter().map(|row| read(row, project, &names)).collect()
+}
+
+/// The names that rows have.
+async fn names_of(tx: &mut Tx, rows: &[Row]) -> Result<HashMap<i64, Found>, StoreError> {
     let mut ids = Vec::new();
     for row in rows {
         for column in Column::ALL {
@@ -217,8 +246,7 @@ async fn named(tx: &mut Tx, project: ProjectId, rows: &[Row]) -> Result<Vec<Stor
     }
     ids.sort_unstable();
     ids.dedup();
-    let names = names::read(tx, &ids).await?;
-    rows.iter().map(|row| read(row, project, &names)).collect()
+    names::read(tx, &ids).await
 }
 
 /// The text of a column, and its label.

@@ -59,6 +59,7 @@ mod sign_in_counts;
 mod sign_in_places;
 mod sources;
 mod start;
+mod streams;
 mod test_sign_ins;
 mod transactions;
 mod users;
