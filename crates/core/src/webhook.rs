@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gatewright_domain::{Timestamp, id::ProjectId};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderValue, Method, Request, StatusCode, Uri, header, response::Parts};
 use http_body_util::Full;
 
 pub use crate::webhook_secret::{InvalidSecret, WebhookSecret};
@@ -85,11 +85,8 @@ impl Webhook {
             deadline: DEADLINE,
             body: ANSWER_MAX,
         };
-        match fetch
-            .for_project(project, self.request(message, now), limits)
-            .await
-        {
-            Ok(answer) if answer.status().is_success() => Ok(()),
+        match fetch.answered(project, self.request(message, now), limits).await {
+            Ok(answer) if answer.status.is_success() => Ok(()),
             Ok(answer) => Err(self.refused(&answer)),
             Err(error) => Err(error.into()),
         }
@@ -119,12 +116,12 @@ impl Webhook {
         request
     }
 
-    fn refused(&self, answer: &Response<Bytes>) -> DeliveryError {
-        let seconds = answer.headers().get(header::RETRY_AFTER);
+    fn refused(&self, answer: &Parts) -> DeliveryError {
+        let seconds = answer.headers.get(header::RETRY_AFTER);
         let seconds = seconds.and_then(|value| value.to_str().ok()?.trim().parse().ok());
         DeliveryError::Refused {
             host: self.url.host().unwrap_or("the host").to_owned(),
-            status: answer.status(),
+            status: answer.status,
             pause: seconds.map(|seconds| Duration::from_secs(seconds).min(PAUSE_MAX)),
         }
     }

@@ -3,6 +3,7 @@
 //! cannot grow in memory.
 
 mod address;
+mod answered;
 mod asker;
 mod certificates;
 mod client;

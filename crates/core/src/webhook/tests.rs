@@ -97,6 +97,18 @@ async fn anything_but_success_is_no_delivery_and_a_pause_is_bounded() {
 }
 
 #[tokio::test]
+async fn the_body_of_an_answer_does_not_matter() {
+    for answer in [
+        "HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\nthe beginning",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nnot a chunk",
+        "HTTP/1.1 202 Accepted\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\ngzip",
+    ] {
+        let (webhook, _request) = receiver(answer).await;
+        deliver(&webhook, "http://127.0.0.1").await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_webhook_leads_nowhere_that_an_administrator_may_not_configure() {
     let (webhook, request) = receiver("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
     for webhook in [webhook, self::webhook("http://169.254.169.254/latest/meta-data")] {
