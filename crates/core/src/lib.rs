@@ -28,6 +28,7 @@ pub mod session_cookie;
 pub mod single_flight;
 mod start;
 pub mod status;
+pub mod streams;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
