@@ -29,6 +29,7 @@ pub use problem::{ConfigError, Problem};
 pub use sections::{
     ActivityConfig, AdministratorProvider, AdministratorsConfig, AuditConfig, DatabaseConfig, KeysConfig,
     LogConfig, LogFormat, MetricsConfig, OutboundConfig, ServerConfig, ServersConfig, SignInConfig,
+    StreamsConfig,
 };
 
 /// The name of the SQLite file in `database.data_dir`.
@@ -62,6 +63,8 @@ pub struct Config {
     pub audit: AuditConfig,
     /// What is kept of the requests of gateways.
     pub activity: ActivityConfig,
+    /// Where streams of audit events and requests may write files. Administrators of the instance define the streams.
+    pub streams: StreamsConfig,
     /// Who is told when something needs attention, such as a server that cannot be used, failing sign-ins or a key about to
     /// expire, in any project. There is one message when it begins and one when it is over.
     pub notifications: NotificationsConfig,

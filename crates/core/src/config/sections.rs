@@ -324,6 +324,17 @@ impl Default for ActivityConfig {
     }
 }
 
+/// Where streams of audit events and requests may write files. Administrators of the instance define the streams.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StreamsConfig {
+    /// The folder of the files that streams write to. It must exist. Without it, streams to files are refused: who administers the
+    /// instance in a browser cannot choose where on this machine files are written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", example = "/var/log/gatewright")]
+    pub directory: Option<PathBuf>,
+}
+
 /// What `config check` shows instead of a secret.
 pub(super) const HIDDEN: &str = "[set, not shown]";
 

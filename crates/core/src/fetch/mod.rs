@@ -34,7 +34,7 @@ use tokio::{
 pub use asker::{Asker, Standing};
 pub use certificates::SeenCertificate;
 pub use error::FetchError;
-pub(crate) use tls::client_config;
+pub(crate) use tls::{client_config, client_config_of};
 
 use crate::{
     config::Config,

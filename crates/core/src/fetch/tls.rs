@@ -25,6 +25,29 @@ pub(crate) fn client_config(extra_ca: &[PathBuf]) -> anyhow::Result<ClientConfig
         .with_no_client_auth())
 }
 
+/// The same that trusts these authorities (PEM) instead, if there are any.
+pub(crate) fn client_config_of(
+    extra_ca: &[PathBuf],
+    authorities: Option<&str>,
+) -> anyhow::Result<ClientConfig> {
+    let Some(pem) = authorities else {
+        return client_config(extra_ca);
+    };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        let unreadable = "the certificates of the stream cannot be read; enter them in PEM form";
+        roots.add(certificate.context(unreadable)?).context(unreadable)?;
+    }
+    ensure!(
+        !roots.is_empty(),
+        "the stream names no certificate; enter it in PEM form"
+    );
+    Ok(ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}
+
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }

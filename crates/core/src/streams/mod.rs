@@ -2,11 +2,15 @@
 //! has arrived, is decided above.
 
 mod ascii;
+mod file;
 mod ocsf;
 mod plain;
 mod record;
+mod sink;
+mod syslog;
 
 pub use record::{Fact, LostRecords, Record, TestRecord, record};
+pub use sink::{Sink, SinkError};
 
 #[cfg(test)]
 mod tests;
