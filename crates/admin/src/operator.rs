@@ -52,6 +52,11 @@ pub mod watch {
     };
 }
 
+/// Streams of audit events and requests.
+pub mod streams {
+    pub use crate::service::streams::{Runner, release};
+}
+
 /// User Sources.
 pub mod user_sources {
     pub use crate::service::user_sources::{NewUserSource, UserSourcePatch, create, list, update};

@@ -13,6 +13,7 @@ use gatewright_domain::{
     registration::{AuthenticationChoice, CredentialsVerdict, SecretMethod, SecretSlot},
     server::{IdentityForwarding, ProtocolChoice},
     sign_in_attempt::{Outcome, Step},
+    stream::{Batching, StreamFormat, StreamKind, SyslogTransport},
     user::UserStatus,
     user_source::{Callback, TestOutcome},
     words::Worded,
@@ -328,6 +329,31 @@ pub(crate) fn protocol_or_null() -> Object {
 /// `active` or `inactive` where it may be left open.
 pub(crate) fn status_or_null() -> Object {
     one_of_or_null(GatewayStatus::words())
+}
+
+/// The kind of place a stream sends to.
+pub(crate) fn stream_kind() -> Object {
+    one_of(StreamKind::words())
+}
+
+/// How the records of a stream are written.
+pub(crate) fn stream_format() -> Object {
+    one_of(StreamFormat::words())
+}
+
+/// The same where leaving it out, or null, means the default.
+pub(crate) fn stream_format_or_null() -> Object {
+    one_of_or_null(StreamFormat::words())
+}
+
+/// How a batch becomes a body; null where a stream has none.
+pub(crate) fn batching_or_null() -> Object {
+    one_of_or_null(Batching::words())
+}
+
+/// How messages reach a syslog receiver; null for another kind.
+pub(crate) fn syslog_transport_or_null() -> Object {
+    one_of_or_null(SyslogTransport::words())
 }
 
 /// What has become of an invitation.

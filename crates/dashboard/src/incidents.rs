@@ -121,6 +121,8 @@ fn row(place: &InProject, incident: Incident, now: Timestamp) -> IncidentRow {
     let href = match incident.kind {
         // Keys have no pages of their own.
         IncidentKind::ApiKeyExpires => place.path("/api-keys"),
+        // They concern the instance, and are in no project.
+        IncidentKind::StreamFails | IncidentKind::StreamLost => "/instance/streams".to_owned(),
         IncidentKind::SignInsFail => place.path(&format!("/gateways/{}", incident.subject_id)),
         IncidentKind::ClientSecretRefused
         | IncidentKind::ClientSecretExpires

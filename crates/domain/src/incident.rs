@@ -29,6 +29,10 @@ worded! {
         CertificateExpires = "certificate_expires", "Certificate expires";
         /// An API key expires soon and has no successor.
         ApiKeyExpires = "api_key_expires", "API key expires";
+        /// A stream delivers nothing.
+        StreamFails = "stream_fails", "Stream fails";
+        /// Records were deleted before a stream could deliver them.
+        StreamLost = "stream_lost", "Stream lost records";
     }
 }
 
@@ -37,7 +41,11 @@ impl IncidentKind {
     pub const fn is_grave(self) -> bool {
         match self {
             Self::ClientSecretRefused | Self::SignInsFail | Self::ServerUnavailable => true,
-            Self::ClientSecretExpires | Self::CertificateExpires | Self::ApiKeyExpires => false,
+            Self::ClientSecretExpires
+            | Self::CertificateExpires
+            | Self::ApiKeyExpires
+            | Self::StreamFails
+            | Self::StreamLost => false,
         }
     }
 }

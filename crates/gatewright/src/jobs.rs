@@ -21,7 +21,7 @@ use gatewright_core::{activity::Retention, config::Signal};
 pub(crate) use export::send_last;
 
 use crate::{
-    operator::watch as watching,
+    operator::{streams, watch as watching},
     resource_server::{replica_mail, seen_tokens, session_notes, sessions},
 };
 
@@ -51,6 +51,8 @@ const FLUSH_EVERY: Duration = Duration::from_secs(10);
 /// How often the sign-in trace is written: what another replica saw is there within two seconds.
 const TRACE_EVERY: Duration = Duration::from_secs(2);
 
+/// How often it is looked for what streams have to send.
+const STREAM_EVERY: Duration = Duration::from_secs(1);
 /// How often it is looked for what needs attention, and for notifications to send.
 const WATCH_EVERY: Duration = Duration::from_secs(5);
 
@@ -78,6 +80,7 @@ pub(crate) fn spawn(app: &Arc<Admin>, tracker: &TaskTracker, aside: &Handle) {
             tracker.spawn_on(until_shutdown(app(), export::run(app(), signal)), aside);
         }
     }
+    tracker.spawn_on(until_shutdown(app(), stream(app())), aside);
 }
 
 /// Writes what was noted since the last round, and what requests noted while the process was stopping. Called once the last
@@ -104,6 +107,7 @@ pub(crate) async fn write_last(app: &Admin) {
         app.activity.flush(&app.core().store, &app.telemetry).await,
         "the last requests of the activity",
     );
+    tell(streams::release(app).await.map(|()| 0), "the ends of streams");
     tell(
         app.last_used.flush(&app.core().store).await,
         "the last uses of API keys",
@@ -297,6 +301,16 @@ async fn notify(app: Arc<Admin>) {
     loop {
         ticks.tick().await;
         streak.note(&watching::send(&app).await);
+    }
+}
+
+async fn stream(app: Arc<Admin>) {
+    let mut streak = Streak::new(&app, "sending streams");
+    let mut runner = streams::Runner::new(Arc::clone(&app));
+    let mut ticks = every(STREAM_EVERY);
+    loop {
+        ticks.tick().await;
+        streak.note(&runner.look().await);
     }
 }
 

@@ -47,6 +47,7 @@ pub mod sign_in_attempts;
 pub mod single_sign_on;
 mod state;
 pub(crate) mod store;
+pub mod streams;
 #[cfg(test)]
 mod tests;
 pub mod traffic;

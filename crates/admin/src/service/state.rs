@@ -14,6 +14,7 @@ use super::{
     pace::Pace,
     server_checks::ServerChecks,
     store::Guarded,
+    streams::Streams,
     turns::Turns,
     user_sources::CheckLimits,
     watch::Watch,
@@ -52,6 +53,8 @@ pub struct Admin {
     pub watch: Watch,
     /// Pages that follow new requests.
     pub live_tails: LiveTails,
+    /// Streams that this process sends.
+    pub streams: Streams,
 }
 
 impl Deref for Admin {
@@ -84,14 +87,15 @@ impl Admin {
             directory: Directory::over(Arc::clone(&gateways)),
             sign_in_trace: SignInTrace::over(Arc::clone(&gateways)),
             resource_server: ResourceServer::over(Arc::clone(&gateways)),
-            gateways,
             accounts: Accounts::default(),
             issuer_checks: CheckLimits::default(),
             server_checks: ServerChecks::default(),
             changes: Turns::of(CHANGES_AT_ONCE, 1),
             pace: Pace::default(),
             live_tails: LiveTails::default(),
+            streams: Streams::new(&*gateways.entropy),
             watch: Watch::default(),
+            gateways,
         })
     }
 

@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
-use gatewright_domain::{activity::Outcome, id::GatewayId};
+use gatewright_domain::{
+    activity::Outcome,
+    id::{GatewayId, StreamId},
+};
 
 use crate::{config::Signal, testing::TestCore};
 
@@ -18,11 +21,12 @@ const PROVIDERS: &str = "crates/gateway/src/relying_party/tests/faults.rs";
 const SERVERS: &str = "crates/gateway/src/resource_server/tests/measures.rs";
 const ACTIVITY: &str = "crates/gateway/src/resource_server/tests/activity/recording.rs";
 const CLIENTS: &str = "crates/gateway/src/authorization_server/tests/hostile_keys.rs";
+const STREAMS: &str = "crates/admin/src/service/streams/delivery/tests.rs";
 const OVERLOAD: &str = "crates/gateway/src/authorization_server/tests/overloading.rs";
 const TOKENS: &str = "crates/gateway/src/authorization_server/tests/counting.rs";
 
 /// The faults of the table, in its order, and the tests that make them: file and name.
-const FAULTS: [(&str, &[(&str, &str)]); 14] = [
+const FAULTS: [(&str, &[(&str, &str)]); 16] = [
     (
         "the database is unavailable or silent",
         &[(E2E, "a database that is unavailable or silent"), CONDITION],
@@ -105,6 +109,17 @@ const FAULTS: [(&str, &[(&str, &str)]); 14] = [
             ),
         ],
     ),
+    (
+        "a stream delivers nothing",
+        &[(STREAMS, "what_could_not_be_sent_waits_and_is_sent_after_a_pause")],
+    ),
+    (
+        "a receiver was away for longer than records are kept",
+        &[(
+            STREAMS,
+            "what_was_deleted_before_it_was_sent_is_counted_and_told_in_the_stream",
+        )],
+    ),
     ("memory grows", &[(E2E, "memory that grows with lists")]),
 ];
 
@@ -135,6 +150,7 @@ async fn measured() -> BTreeSet<String> {
     telemetry.count_sign_in("begun");
     telemetry.count_token("code");
     telemetry.count_activity_dropped("full", 1);
+    telemetry.streams.show(StreamId::of_number(1), 0, Duration::ZERO);
     telemetry.condition.count_broken(None, "broken");
     telemetry.condition.note_job("example", false);
     telemetry.count_otlp_sent(Signal::Traces, 1);

@@ -24,7 +24,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::{by_outcome::ByOutcome, by_server::ByServer, condition::Condition};
+use super::{by_outcome::ByOutcome, by_server::ByServer, condition::Condition, streams::StreamMetrics};
 use crate::config::Signal;
 
 /// Upper bounds of the duration histogram, in microseconds.
@@ -42,6 +42,8 @@ pub struct Telemetry {
     pub connections: Gauge,
     /// The condition of the process.
     pub condition: Condition,
+    /// The streams of audit events and requests.
+    pub streams: StreamMetrics,
     upstream_errors: ByServer,
     sign_ins: Family<OutcomeLabels, Counter>,
     tokens: Family<OutcomeLabels, Counter>,
@@ -83,6 +85,7 @@ impl Default for Telemetry {
             routes,
             connections: Gauge::default(),
             condition: Condition::register(&mut registry),
+            streams: StreamMetrics::register(&mut registry),
             upstream_errors: ByServer::default(),
             sign_ins: Family::default(),
             tokens: Family::default(),

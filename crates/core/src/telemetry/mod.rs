@@ -12,9 +12,11 @@ mod metrics;
 mod notes;
 mod output;
 mod record;
+mod streams;
 
 pub use log_events::LogEvents;
 pub(crate) use log_events::{EventValue, LogEvent};
 pub use metrics::Telemetry;
 pub use notes::{AskedFor, Decided, Notes, Sending};
 pub use record::{RequestRecord, Route};
+pub use streams::StreamMetrics;

@@ -1,19 +1,20 @@
 //! What the database knows that needs attention: refused client secrets, failing sign-ins, keys about to expire. Each query reads a bounded number of
 //! rows of all projects.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use gatewright_domain::{
     Timestamp,
     id::{GatewayId, ProjectId},
     incident::{IncidentKind, Observation},
     sign_in_attempt::Outcome,
+    stream::StreamStatus,
 };
 use gatewright_store::{
     PageRequest, StoreError, Tx, attention as rows, incident,
     names::{self, Kind},
     sign_in_attempt::{self, AttemptFilter},
-    user_source,
+    stream, stream_state, user_source,
 };
 
 use super::OF_A_KIND;
@@ -22,6 +23,10 @@ use crate::{
     service::attention::{self, LATELY, SECRET_SOON, SECRET_VERY_SOON, SOON},
 };
 
+/// Attempts of a stream that must fail in a row before it needs attention: some fifteen seconds.
+const STREAM_FAILURES: u32 = 3;
+/// How long lost records need attention.
+const LOST_SHOWN: Duration = Duration::from_hours(24);
 /// Projects whose sign-ins are counted in one round.
 const PROJECTS: u32 = 200;
 
@@ -35,7 +40,61 @@ pub(super) async fn all(
         (IncidentKind::SignInsFail, failing_sign_ins(app, tx).await?),
         (IncidentKind::ClientSecretExpires, ending_secrets(app, tx).await?),
         (IncidentKind::ApiKeyExpires, ending_keys(app, tx).await?),
+        (IncidentKind::StreamFails, failing_streams(app, tx).await?),
+        (IncidentKind::StreamLost, lost_records(app, tx).await?),
     ])
+}
+
+/// Active streams of which several attempts have failed.
+async fn failing_streams(app: &Admin, tx: &mut Tx) -> Result<Vec<Observation>, StoreError> {
+    let states = stream_state::list(tx).await?;
+    let streams = stream::list(tx).await?;
+    let active = streams
+        .into_iter()
+        .filter(|stream| stream.status == StreamStatus::Active);
+    let observed = active.filter_map(|stream| {
+        let state = states.get(&stream.id).filter(|state| state.failed >= STREAM_FAILURES)?;
+        let since = state.failing_since.map(Timestamp::to_rfc3339).unwrap_or_default();
+        let why = state.last_error.as_deref().unwrap_or_default();
+        Some(Observation {
+            project_id: None,
+            kind: IncidentKind::StreamFails,
+            subject_id: stream.id.to_string(),
+            subject_name: stream.name,
+            what: format!("The stream has delivered nothing since {since}: {why}."),
+            remedy: "Check the receiver and the stream. What waits is sent once it can be, as long as it is not deleted because of \
+                     its age or size."
+                .to_owned(),
+            at: app.now(),
+        })
+    });
+    Ok(observed.map(Observation::bounded).collect())
+}
+
+/// Streams that were found in the last day to have lost records.
+async fn lost_records(app: &Admin, tx: &mut Tx) -> Result<Vec<Observation>, StoreError> {
+    let states = stream_state::list(tx).await?;
+    let after = app.now().minus(LOST_SHOWN);
+    let streams = stream::list(tx).await?;
+    let observed = streams.into_iter().filter_map(|stream| {
+        let state = states.get(&stream.id)?;
+        state.lost_at.filter(|at| *at > after)?;
+        Some(Observation {
+            project_id: None,
+            kind: IncidentKind::StreamLost,
+            subject_id: stream.id.to_string(),
+            subject_name: stream.name,
+            what: format!(
+                "Up to {} records were deleted, because of their age or size, before the stream could send them.",
+                state.lost
+            ),
+            remedy: "A record in the stream says which. Keep events and requests for longer than a receiver may be away: \
+                     audit.retention_days, activity.retention_days and activity.max_size_mb."
+                .to_owned(),
+            at: app.now(),
+        })
+    });
+    Ok(observed.map(Observation::bounded).collect())
 }
 
 async fn ending_secrets(app: &Admin, tx: &mut Tx) -> Result<Vec<Observation>, StoreError> {
