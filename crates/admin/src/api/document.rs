@@ -13,7 +13,7 @@ const DESCRIPTION: &str = "Everything an administrator does with Gatewright. Err
      stays, `null` resets to the default, where there is one. Lists come in pages: pass `next_cursor` as `cursor` to go on.";
 
 /// The tags of objects that have their own version.
-const VERSIONED: [&str; 12] = [
+const VERSIONED: [&str; 13] = [
     "Members",
     "Accounts",
     "Account",
@@ -26,10 +26,12 @@ const VERSIONED: [&str; 12] = [
     "Users",
     "API keys",
     "Instance",
+    "Streams",
 ];
 
 /// What lies below these has none: events never change, a chain of them only grows, and a grant only ends.
-const UNVERSIONED: [&str; 6] = [
+const UNVERSIONED: [&str; 7] = [
+    "/streams/{stream}/test",
     "/audit-events",
     "/audit-chain",
     "/grants",
@@ -234,6 +236,7 @@ fn path_parameters(path: &str) -> Vec<Value> {
                 "sign_in_attempt" => "att",
                 "activity" => "act",
                 "incident" => "inc",
+                "stream" => "str",
                 other => unreachable!("a path has the parameter {other}, which is not described here"),
             };
             json!({

@@ -29,6 +29,7 @@ pub(crate) mod secrets;
 pub(crate) mod server_checks;
 pub(crate) mod servers;
 pub(crate) mod sign_in_attempts;
+mod streams;
 mod strict_json;
 pub(crate) mod test_sign_ins;
 #[cfg(test)]
@@ -181,6 +182,13 @@ fn operations() -> OpenApiRouter<Arc<Admin>> {
             api_keys::revoke_instance_key
         ))
         .routes(routes!(api_keys::rotate_instance_key))
+        .routes(routes!(streams::create_stream, streams::list_streams))
+        .routes(routes!(
+            streams::get_stream,
+            streams::update_stream,
+            streams::delete_stream
+        ))
+        .routes(routes!(streams::test_stream))
         .routes(routes!(audit_events::list_instance_audit_events))
         .routes(routes!(audit_events::export_instance_audit_events))
         .routes(routes!(audit_events::get_instance_audit_event))

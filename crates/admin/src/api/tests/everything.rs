@@ -63,6 +63,11 @@ impl Everything {
             .post(&bench.instance, "/api-keys", json!({"name": "Terraform"}))
             .await
             .expect(201);
+        let stream = json!({
+            "name": "SIEM", "kind": "webhook", "url": "https://siem.example.com/gatewright",
+            "secret": "whsec_YzRuNHJ5LWM0bjRyeS1jNG40cnktYzRuNHJ5",
+        });
+        let stream = bench.post(&bench.instance, "/streams", stream).await.expect(201);
         let events = bench
             .get(&tenant.viewer, &tenant.path("audit-events"))
             .await
@@ -88,6 +93,7 @@ impl Everything {
                 ("grant", grant.to_string()),
                 ("api_key", key.text("id")),
                 ("instance_key", instance.text("id")),
+                ("stream", stream.text("id")),
                 (
                     "audit_event",
                     events.body["items"][0]["id"].as_str().unwrap().to_owned(),

@@ -25,6 +25,7 @@ mod secrets;
 mod servers;
 mod shared_origins;
 mod sign_in_attempts;
+mod streams;
 mod tool_calls;
 mod tool_questions;
 mod user_sources;
