@@ -116,6 +116,18 @@ flashes! {
     ClientUnblocked = "client-unblocked", "The client is unblocked. People have to sign in again.";
     /// A registered client was deleted.
     ClientDeleted = "client-deleted", "The client is deleted. Its sessions have ended.";
+    /// A stream was created.
+    StreamCreated = "stream-created", "The stream is created. It sends what happens from now on: send a test event to see whether it arrives.";
+    /// A stream was changed.
+    StreamSaved = "stream-saved", "The stream is saved. The next batch is sent with it.";
+    /// A stream was activated.
+    StreamStarted = "stream-started", "The stream is active. It continues where it stopped.";
+    /// A stream was deactivated.
+    StreamStopped = "stream-stopped", "The stream is inactive. It keeps its place.";
+    /// A test event arrived.
+    StreamTested = "stream-tested", "The test event arrived.";
+    /// A stream was deleted.
+    StreamDeleted = "stream-deleted", "The stream is deleted. It sends nothing any more.";
     /// An account was disabled.
     AccountDisabled = "account-disabled", "The account is disabled and signed out everywhere.";
     /// An account was enabled.

@@ -28,6 +28,8 @@ pub(super) enum Section {
     InstanceAccounts,
     /// Keys of the instance.
     InstanceKeys,
+    /// Streams of audit events and requests.
+    InstanceStreams,
     /// The audit log of the instance.
     InstanceAudit,
     /// The account of who is signed in.
@@ -83,7 +85,7 @@ const SECTIONS: [(Section, &str, &str, Icon); 13] = [
 ];
 
 /// The sections of the instance, in the order of the navigation.
-const INSTANCE: [(Section, &str, &str, Icon); 5] = [
+const INSTANCE: [(Section, &str, &str, Icon); 6] = [
     (Section::InstanceAbout, "/instance", "About", Icon::Info),
     (
         Section::InstanceAccounts,
@@ -97,6 +99,12 @@ const INSTANCE: [(Section, &str, &str, Icon); 5] = [
         "/instance/keys",
         "Instance keys",
         Icon::Key,
+    ),
+    (
+        Section::InstanceStreams,
+        "/instance/streams",
+        "Streams",
+        Icon::Activity,
     ),
     (
         Section::InstanceAudit,
@@ -200,6 +208,7 @@ impl Frame {
             Section::Servers => "/help/servers",
             Section::Users => "/help/users",
             Section::SignIns => "/help/sign-ins",
+            Section::InstanceStreams => "/help/streams",
             Section::Incidents => "/help/operating",
             Section::Members | Section::ApiKeys => "/help/members",
             _ => "/help",

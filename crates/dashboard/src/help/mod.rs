@@ -45,6 +45,7 @@ const GUIDE: [Guide; 19] = guide! {
     "users" = "guide/users.md";
     "sign-ins" = "guide/sign-ins.md";
     "activity" = "guide/activity.md";
+    "streams" = "guide/streams.md";
     "members" = "guide/members.md";
     "tls" = "guide/tls.md";
     "replicas" = "guide/replicas.md";

@@ -1,4 +1,4 @@
-//! The instance: its accounts, its keys, what happened to it, and what it is. For its administrators only; for everyone else
+//! The instance: its accounts, its keys, its streams, what happened to it, and what it is. For its administrators only; for everyone else
 //! there is nothing here.
 
 mod about;
@@ -6,6 +6,7 @@ mod account;
 mod accounts;
 mod audit;
 mod keys;
+mod streams;
 
 use std::sync::Arc;
 
@@ -44,6 +45,21 @@ pub(super) fn routes() -> Router<Arc<Admin>> {
         .route("/instance/keys", form(keys::show, keys::create))
         .route("/instance/keys/{key}/revoke", post(keys::revoke))
         .route("/instance/keys/{key}/rotate", post(keys::rotate))
+        .route("/instance/streams", get(streams::list::show))
+        .route(
+            "/instance/streams/new",
+            form(streams::create::show, streams::create::save),
+        )
+        .route(
+            "/instance/streams/{stream}",
+            form(streams::detail::show, streams::detail::save),
+        )
+        .route(
+            "/instance/streams/{stream}/status",
+            post(streams::detail::set_status),
+        )
+        .route("/instance/streams/{stream}/test", post(streams::detail::test))
+        .route("/instance/streams/{stream}/delete", post(streams::detail::delete))
         .route("/instance/audit", get(audit::show))
 }
 

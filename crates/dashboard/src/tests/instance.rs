@@ -23,6 +23,7 @@ async fn only_administrators_of_the_instance_find_its_pages() {
         "/instance",
         "/instance/accounts",
         "/instance/keys",
+        "/instance/streams",
         "/instance/audit",
         account.as_str(),
     ] {

@@ -23,6 +23,7 @@ mod sign_ins;
 mod signing_in;
 mod single_sign_on;
 mod single_sign_on_advice;
+mod streams;
 mod trying;
 mod trying_asked;
 mod trying_live;
