@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     Admin, schema,
-    service::{Authority, ServiceError, audit_events as service},
+    service::{Authority, ServiceError, audit_events as service, exports},
 };
 
 /// Events that an export reads at once, and holds in memory.
@@ -366,6 +366,7 @@ pub async fn export(
     };
     // The first page shows whether this is open to the caller at all, while there is still a status to say so.
     let first = service::list(&app, &authority, project, &filter, &request(None)).await?;
+    exports::note(&app, &authority, project, "audit-events", "jsonl", filter.names()).await;
     let pages = stream::try_unfold(Some(Next::Read(first)), move |next| {
         let (app, authority, filter) = (Arc::clone(&app), authority.clone(), filter.clone());
         async move {

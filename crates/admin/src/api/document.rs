@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use utoipa::{PartialSchema as _, ToSchema as _, openapi::OpenApi};
 
 use super::{
-    idempotency,
+    export, idempotency,
     problem::{Details, InputError, Named},
 };
 
@@ -82,11 +82,13 @@ pub(super) fn finish(document: OpenApi) -> Value {
     ] {
         schemas[name.as_ref()] = serde_json::to_value(schema).expect("a schema is plain data");
     }
+    let schemas = json!({"components": {"schemas": document["components"]["schemas"].clone()}});
     let paths = document["paths"].as_object_mut().expect("a document has paths");
     for (path, item) in paths {
         let operations = item.as_object_mut().expect("a path is an object");
         for (method, operation) in operations {
             finish_operation(path, method, operation);
+            export::describe(&schemas, operation);
         }
     }
     document

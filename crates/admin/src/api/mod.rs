@@ -12,6 +12,7 @@ mod catalogue;
 pub(crate) mod clients;
 mod document;
 pub(crate) mod effects;
+mod export;
 pub(crate) mod gateways;
 mod idempotency;
 pub(crate) mod incidents;
@@ -53,7 +54,7 @@ use gatewright_core::routing::{any, get};
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa_axum::router::OpenApiRouter;
 
-use self::{attempts::Attempts, idempotency::Creations, problem::Problem, routes::routes};
+use self::{attempts::Attempts, export::Lists, idempotency::Creations, problem::Problem, routes::routes};
 use crate::Admin;
 
 /// Bodies are read at most this far: a gateway with thousands of allowed tools fits, a flood does not.
@@ -64,9 +65,11 @@ pub(crate) fn routes(app: &Arc<Admin>) -> Router<Arc<Admin>> {
     let (operations, document) = operations().split_for_parts();
     let document = document::finish(document);
     let creations = Creations::of(Arc::clone(app), &document);
+    let lists = Lists::of(Arc::clone(app), &document);
     let document = Bytes::from(document.to_string());
     Router::new()
         .merge(operations)
+        .layer(middleware::from_fn_with_state(lists, export::layer))
         .layer(middleware::from_fn_with_state(creations, idempotency::layer))
         .route("/api/openapi.json", get(openapi).layer(Extension(document)))
         .route("/api", any(unknown))

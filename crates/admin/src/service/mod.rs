@@ -19,6 +19,7 @@ pub(crate) mod demo;
 pub mod effects;
 mod entity;
 pub mod error;
+pub(crate) mod exports;
 pub mod gateways;
 mod grants;
 pub mod incidents;

@@ -10,6 +10,7 @@ mod clients;
 mod credentials;
 mod document;
 mod everything;
+mod exports;
 mod gateways;
 mod idempotency;
 mod incidents;
