@@ -20,6 +20,19 @@ pub(super) struct Filters {
     names: &'static [&'static str],
 }
 
+/// The address at the API of all that these filters leave, to which pages add a format.
+pub(super) fn at_api(api: &str, filters: &[(&str, Option<String>)]) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in filters {
+        if let Some(value) = value {
+            query.append_pair(name, value);
+        }
+    }
+    let query = query.finish();
+    let mark = if query.is_empty() { "" } else { "&" };
+    format!("{api}?{query}{mark}")
+}
+
 impl Filters {
     /// The filters of these names in the address of a page of a project.
     pub(super) fn read(place: &InProject, path: &str, asked: &Asked, names: &'static [&'static str]) -> Self {
@@ -83,6 +96,14 @@ impl Filters {
             }
         }
         format!("{}?{}", self.path, query.finish())
+    }
+
+    /// The address at the API of all that they leave. `names` are the filters, and what the API calls them.
+    pub(super) fn export(&self, api: &str, names: &[(&str, &str)]) -> String {
+        let called = names
+            .iter()
+            .map(|(name, called)| (*called, self.text(name).map(str::to_owned)));
+        at_api(api, &called.collect::<Vec<_>>())
     }
 
     /// The address of a page of what they leave.

@@ -56,6 +56,8 @@ struct IncidentsPage {
     frame: Frame,
     project: ProjectLink,
     filters: Filters,
+    /// Where the API has all of it.
+    export: String,
     statuses: Vec<(&'static str, &'static str)>,
     kinds: Vec<(&'static str, &'static str)>,
     /// What these incidents are about, where only those of one thing were asked for.
@@ -90,6 +92,10 @@ async fn show(State(app): State<Arc<Admin>>, place: InProject, asked: Asked) -> 
         incidents,
         first: request.after.is_some().then(|| filters.address(None)),
         next: read.next.map(|next| filters.address(Some(&next))),
+        export: filters.export(
+            &place.api("/incidents"),
+            &[("status", "status"), ("kind", "kind"), ("subject", "subject_id")],
+        ),
         filters,
     }))
 }

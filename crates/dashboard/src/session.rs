@@ -209,6 +209,11 @@ impl InProject {
         format!("/projects/{}{rest}", self.project.id)
     }
 
+    /// The path of a list of the project at the API.
+    pub(super) fn api(&self, rest: &str) -> String {
+        format!("/api/v1/projects/{}{rest}", self.project.id)
+    }
+
     /// An id in the path.
     pub(super) fn id<T: FromStr>(&self, name: &str, what: &'static str) -> Result<T, PageError> {
         parse(&self.parameters, name).ok_or(PageError::NotFound(what))

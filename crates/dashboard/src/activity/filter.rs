@@ -11,7 +11,7 @@ use gatewright_store::activity::ActivityFilter;
 use crate::{
     Admin,
     error::PageError,
-    filters::Filters,
+    filters::{self, Filters},
     form::Asked,
     service::{
         names::{self, Kind},
@@ -127,6 +127,41 @@ pub(super) fn wanted(filters: &Filters, range: Range, now: Timestamp) -> Activit
         from: Some(now.minus(range.length())),
         ..ActivityFilter::default()
     }
+}
+
+/// Where the API has all of these.
+pub(super) fn at_api(place: &InProject, filter: &ActivityFilter) -> String {
+    let person = filter.person.as_deref();
+    let of_kind = |prefix: &str| {
+        person
+            .filter(|person| person.starts_with(prefix))
+            .map(str::to_owned)
+    };
+    filters::at_api(
+        &place.api("/activity"),
+        &[
+            ("gateway_id", filter.gateway_id.map(|id| id.to_string())),
+            ("server_id", filter.server_id.map(|id| id.to_string())),
+            ("item", filter.item.clone()),
+            ("user_id", of_kind("usr_")),
+            ("account_id", of_kind("acc_")),
+            (
+                "header_user_id",
+                person
+                    .and_then(|person| person.strip_prefix('|'))
+                    .map(str::to_owned),
+            ),
+            ("client_id", filter.client.clone()),
+            ("kind", filter.kind.map(|kind| kind.as_str().to_owned())),
+            (
+                "outcome",
+                filter.outcome.map(|outcome| outcome.as_str().to_owned()),
+            ),
+            ("rule", filter.rule.map(|rule| rule.as_str().to_owned())),
+            ("session", filter.session.map(|session| session.to_string())),
+            ("from", filter.from.map(Timestamp::to_rfc3339)),
+        ],
+    )
 }
 
 /// The mark of a session, as pages show it.

@@ -59,6 +59,8 @@ struct ActivityPage {
     /// Where new requests come from, on the first page.
     live: Option<String>,
     refresh: String,
+    /// Where the API has all of them.
+    export: String,
     first: Option<String>,
     next: Option<String>,
 }
@@ -97,6 +99,7 @@ pub(super) async fn show(
         rows: rows(&app, &place, &read.items).await?,
         is_search: read.items.is_empty() && read.next.is_some(),
         live: is_first.then(|| format!("{live}{joint}after={last}")),
+        export: filter::at_api(&place, &wanted),
         first: request.after.is_some().then(|| refresh.clone()),
         refresh,
         next: read.next.map(|next| filters.address(Some(&next))),

@@ -14,7 +14,7 @@ use super::words;
 use crate::{
     Admin,
     error::PageError,
-    filters::Filters,
+    filters::{self, Filters},
     form::Asked,
     service::names::{self, Choice, Kind},
     session::InProject,
@@ -65,6 +65,23 @@ pub(super) fn wanted(filters: &Filters) -> Result<AuditFilter, &'static str> {
         object_id: text("object_id"),
         ..AuditFilter::default()
     })
+}
+
+/// Where the API has all of these.
+pub(super) fn at_api(place: &InProject, filter: &AuditFilter) -> String {
+    let time = |at: Option<Timestamp>| at.map(Timestamp::to_rfc3339);
+    filters::at_api(
+        &place.api("/audit-events"),
+        &[
+            ("actor", filter.actor.clone()),
+            ("origin", filter.origin.map(|origin| origin.as_str().to_owned())),
+            ("from", time(filter.from)),
+            ("to", time(filter.to)),
+            ("action", filter.action.clone()),
+            ("object_type", filter.object_type.clone()),
+            ("object_id", filter.object_id.clone()),
+        ],
+    )
 }
 
 /// The beginning of a day, in UTC as all times of the trail.

@@ -61,6 +61,8 @@ struct AuditPage {
     /// Whether the rarer filters are open.
     is_narrow: bool,
     export: String,
+    /// Where the API has all of them.
+    at_api: String,
     events: Vec<EventRow>,
     first: Option<String>,
     next: Option<String>,
@@ -75,11 +77,14 @@ pub(super) async fn show(
     let mut filters = filter::read(&place, &asked);
     let request = list::request(&asked);
     let (authority, project) = (&place.visit.authority, place.project.id);
-    let read = match filter::wanted(&filters) {
-        Ok(wanted) => service::list(&app, authority, Some(project), &wanted, &request).await?,
+    let (read, at_api) = match filter::wanted(&filters) {
+        Ok(wanted) => (
+            service::list(&app, authority, Some(project), &wanted, &request).await?,
+            filter::at_api(&place, &wanted),
+        ),
         Err(wrong) => {
             filters.form = filters.form.and_wrong(wrong);
-            Page::default()
+            (Page::default(), place.api("/audit-events?"))
         }
     };
     let ids = read
@@ -98,6 +103,7 @@ pub(super) async fn show(
         is_narrow: ["action", "object_id"]
             .iter()
             .any(|name| filters.text(name).is_some()),
+        at_api,
         export: format!("{}/export{}", filters.path(), filters.query(None)),
         first: request.after.is_some().then(|| filters.address(None)),
         next: read.next.map(|next| filters.address(Some(&next))),

@@ -101,6 +101,8 @@ struct ClientsPage {
     made: Option<Made>,
     action_form: Form,
     clients: Vec<ClientRow>,
+    /// Where the API has all of them.
+    export: String,
     first: Option<String>,
     next: Option<String>,
     blocked: Vec<BlockedRow>,
@@ -285,6 +287,7 @@ async fn render(app: &Admin, place: &InProject, extras: Extras) -> Result<Respon
                 .into_iter()
                 .map(|client| client_row(client, now))
                 .collect(),
+            export: format!("/api/v1{path}/clients?"),
             first: extras.cursor.map(|_| format!("{path}/clients")),
             next: clients.next.map(|next| format!("{path}/clients?cursor={next}")),
             blocked: blocked.items.into_iter().map(blocked_row).collect(),

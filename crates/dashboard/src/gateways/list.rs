@@ -44,6 +44,8 @@ struct ListPage {
     project: ProjectLink,
     may_change: bool,
     filters: Filters,
+    /// Where the API has all of it.
+    export: String,
     modes: Vec<(&'static str, &'static str)>,
     statuses: Vec<(&'static str, &'static str)>,
     gateways: Vec<GatewayRow>,
@@ -76,6 +78,14 @@ pub(super) async fn show(
             .map(|item| row(&app, &place, item))
             .collect(),
         contents: projects::contents(&app, authority, project).await?,
+        export: filters.export(
+            &place.api("/gateways"),
+            &[
+                ("search", "search"),
+                ("mode", "authentication_mode"),
+                ("status", "status"),
+            ],
+        ),
         filters,
     }))
 }

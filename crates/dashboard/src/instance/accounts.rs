@@ -40,6 +40,8 @@ struct Row {
 struct AccountsPage {
     frame: Frame,
     filters: Filters,
+    /// Where the API has all of them.
+    export: String,
     accounts: Vec<Row>,
     first: Option<String>,
     next: Option<String>,
@@ -68,6 +70,7 @@ pub(super) async fn show(
         accounts: read.items.into_iter().map(|account| row(account, now)).collect(),
         first: request.after.is_some().then(|| filters.address(None)),
         next: read.next.map(|next| filters.address(Some(&next))),
+        export: filters.export("/api/v1/accounts", &[("search", "search")]),
         filters,
     }))
 }

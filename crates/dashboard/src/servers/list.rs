@@ -37,6 +37,8 @@ struct ServersPage {
     project: ProjectLink,
     may_change: bool,
     filters: Filters,
+    /// Where the API has all of it.
+    export: String,
     servers: Vec<Row>,
     /// Where a script asks for the page with servers asked of which nothing is known.
     ask: Option<String>,
@@ -81,6 +83,7 @@ pub(super) async fn show(
         first: request.after.is_some().then(|| filters.address(None)),
         next: read.next.map(|next| filters.address(Some(&next))),
         servers,
+        export: filters.export(&place.api("/servers"), &[("search", "search")]),
         filters,
     }))
 }

@@ -38,6 +38,8 @@ struct SignInsPage {
     frame: Frame,
     project: ProjectLink,
     filters: Filters,
+    /// Where the API has all of it.
+    export: String,
     outcomes: [(&'static str, &'static str); 4],
     gateways: Vec<(String, String)>,
     sources: Vec<(String, String)>,
@@ -82,6 +84,15 @@ pub(super) async fn show(
         attempts: rows(&app, &place, read.items).await?,
         first: request.after.is_some().then(|| filters.address(None)),
         next: read.next.map(|next| filters.address(Some(&next))),
+        export: filters.export(
+            &place.api("/sign-in-attempts"),
+            &[
+                ("result", "outcome"),
+                ("gateway", "gateway_id"),
+                ("source", "user_source_id"),
+                ("user", "user_id"),
+            ],
+        ),
         filters,
     }))
 }

@@ -102,3 +102,47 @@ async fn streams_are_for_administrators_of_the_instance_only() {
             .has("value=\"syslog.example.com\"")
     );
 }
+
+#[tokio::test]
+async fn each_list_leads_to_its_files_with_the_filters_of_the_page() {
+    let (_bench, mut ada, project) = Bench::with_ada().await;
+    for (page, export) in [
+        ("/users?search=a%26b&status=blocked", "/users?search=a%26b&amp;"),
+        (
+            "/gateways?mode=headers",
+            "/gateways?authentication_mode=headers&amp;",
+        ),
+        ("/servers", "/servers?"),
+        ("/sign-ins?result=failed", "/sign-in-attempts?outcome=failed&amp;"),
+        ("/incidents?status=open", "/incidents?status=open&amp;"),
+        (
+            "/audit?object_type=gateway",
+            "/audit-events?object_type=gateway&amp;",
+        ),
+        (
+            "/activity?outcome=refused&person=usr_1",
+            "/activity?user_id=usr_1&amp;outcome=refused&amp;from=",
+        ),
+        ("/secrets", "/secrets?"),
+        ("/members", "/members?"),
+        ("/api-keys", "/api-keys?"),
+        ("/user-sources", "/user-sources?"),
+    ] {
+        let shown = ada.get(&format!("{project}{page}")).await.expect(200);
+        let href = format!("href=\"/api/v1{project}{export}");
+        assert!(
+            shown.has(&href) || shown.has(&href.replace("&amp;", "&#38;")),
+            "{page}: {href}"
+        );
+    }
+    for (page, export) in [
+        ("/projects", "/projects?"),
+        ("/instance/accounts?search=a", "/accounts?search=a"),
+        ("/instance/keys", "/api-keys?"),
+        ("/instance/audit", "/audit-events?"),
+        (PATH, "/streams?"),
+    ] {
+        let shown = ada.get(page).await.expect(200);
+        assert!(shown.has(&format!("href=\"/api/v1{export}")), "{page}");
+    }
+}

@@ -51,6 +51,8 @@ struct UsersPage {
     frame: Frame,
     project: ProjectLink,
     filters: Filters,
+    /// Where the API has all of it.
+    export: String,
     sources: Vec<(String, String)>,
     states: Vec<(&'static str, &'static str)>,
     users: Vec<UserRow>,
@@ -102,6 +104,10 @@ pub(super) async fn show(
         users: read.items.into_iter().map(row).collect(),
         first: request.after.is_some().then(|| filters.address(None)),
         next: read.next.map(|next| filters.address(Some(&next))),
+        export: filters.export(
+            &place.api("/users"),
+            &[("search", "search"), ("source", "user_source_id")],
+        ),
         filters,
     }))
 }
