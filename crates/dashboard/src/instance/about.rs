@@ -42,7 +42,7 @@ pub(super) async fn show(
     let is_postgres = config.is_postgres();
     Ok(page::show(&AboutPage {
         frame: visit.frame(Section::InstanceAbout),
-        version: env!("CARGO_PKG_VERSION"),
+        version: gatewright_core::version::with_commit(),
         public_url: config.public_url().to_owned(),
         is_encrypted: config.public_url().starts_with("https://"),
         callback: config.callback_url(),

@@ -93,7 +93,9 @@ async fn an_account_is_disabled_at_once_and_enabled_again() {
         .await
         .expect(422);
     assert!(refused.has("the only administrator"));
-    ada.get("/instance").await.expect(200);
+    let about = ada.get("/instance").await.expect(200);
+    let version = gatewright_core::version::with_commit();
+    assert!(about.has(&format!("Gatewright {version}</dd>")));
 }
 
 #[tokio::test]

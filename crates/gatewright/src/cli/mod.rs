@@ -24,7 +24,7 @@ use crate::{
 
 /// A self-hosted MCP gateway that sends every end user to your own identity provider.
 #[derive(Debug, Parser)]
-#[command(name = "gatewright", version, arg_required_else_help = true)]
+#[command(name = "gatewright", version = gatewright_core::version::with_commit(), arg_required_else_help = true)]
 struct Cli {
     /// The configuration file. The default is the file named by GATEWRIGHT_CONFIG, or ./gatewright.toml if it exists.
     #[arg(long, global = true, value_name = "FILE")]

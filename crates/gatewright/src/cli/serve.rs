@@ -38,7 +38,7 @@ pub(super) async fn run(config: Config, source: &ConfigSource, log: &LogGuard) -
         app.otlp.take_logs_from(events);
     }
     tracing::info!(
-        version = env!("CARGO_PKG_VERSION"),
+        version = gatewright_core::version::with_commit(),
         listen = %listener.local_addr()?,
         public_url = app.config.public_url(),
         database = if app.config.is_postgres() { "postgresql" } else { "sqlite" },
