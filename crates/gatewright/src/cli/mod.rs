@@ -4,14 +4,16 @@ mod admin;
 mod audit;
 mod config;
 mod doctor;
+mod health;
 mod keys;
+mod manual;
 mod migrate;
 mod serve;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use gatewright_domain::{clock::SystemClock, entropy::SystemEntropy};
 
 use gatewright_admin::Admin;
@@ -39,6 +41,8 @@ enum Command {
     Serve,
     /// Try it out: gateway, identity provider and MCP server in one process, and a complete sign-in shown step by step.
     Demo(DemoArguments),
+    /// Ask the process that serves with this configuration on this machine whether it is ready. Exit code 1: it is not.
+    Health,
     /// Check the whole installation and say how to fix each failure.
     Doctor,
     /// Bring the database up to date. `serve` also does this when it starts.
@@ -55,6 +59,16 @@ enum Command {
     /// Check the audit trail, write anchors of it, and erase personal data from it.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Print what completes commands in a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write those of all commands into a folder.
+    Man {
+        /// The folder. It is created if it is missing.
+        folder: Option<PathBuf>,
+    },
 }
 
 /// Runs the command in the command line. Exit code 1: the command failed and printed why; 2: the command line is invalid.
@@ -82,6 +96,9 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             let log = logging::init_with(&config.log, &config.otlp);
             runtime()?.block_on(serve::run(config, &source, &log))
         }
+        Command::Health => health::run(&crate::config::load(&source)?),
+        Command::Completions { shell } => manual::completions(Cli::command(), shell),
+        Command::Man { folder } => manual::pages(Cli::command(), folder.as_deref()),
         Command::Doctor => {
             let (config, _log) = load_for_tool(&source)?;
             runtime()?.block_on(doctor::run(config))
@@ -129,8 +146,6 @@ async fn build(config: Config) -> anyhow::Result<Arc<Admin>> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
