@@ -14,7 +14,8 @@ pub fn example() -> String {
     let mut text = String::from(
         "# Gatewright configuration. Every key with its default; keys without one show an example.\n\
          # Written by `gatewright config example`; `gatewright config check` says what is wrong with yours.\n\
-         # Each key can be set by environment variable instead, which goes over this file.\n",
+         # Each key can be set by environment variable instead, which goes over this file. If the name of a variable\n\
+         # ends with _FILE, as in GATEWRIGHT__DATABASE__URL_FILE, the value is read from the file that it names.\n",
     );
     for section in known::sections() {
         text.push('\n');

@@ -1,12 +1,15 @@
 //! Reads the configuration: the file, then the environment, then the checks.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use super::{
     Config,
     known::{self, Kind},
     problem::{ConfigError, Problem},
-    standard_variables,
+    secret_file, standard_variables,
     toml_file::{self, TomlFile},
     validate,
 };
@@ -15,6 +18,8 @@ use super::{
 const CONFIG_VARIABLE: &str = "GATEWRIGHT_CONFIG";
 /// What the environment variables of keys begin with.
 const PREFIX: &str = "GATEWRIGHT__";
+/// What the name of a variable ends with whose value is in a file.
+const FILE_SUFFIX: &str = "_file";
 /// The file that is read when none is named and it is there.
 const DEFAULT_FILE: &str = "gatewright.toml";
 
@@ -42,7 +47,7 @@ impl ConfigSource {
             file: named.or_else(present),
             variables: std::env::vars_os()
                 .map(|(name, value)| (text(name), text(value)))
-                .filter(|(name, _)| is_ours(name) || standard_variables::key(name).is_some())
+                .filter(|(name, _)| is_variable(name) || standard_variables::key(name).is_some())
                 .collect(),
         }
     }
@@ -72,7 +77,7 @@ pub fn load(source: &ConfigSource) -> Result<Config, ConfigError> {
             set(standard_variables::SECTION, key, value, name, &mut file);
         }
     }
-    for (name, value) in source.variables.iter().filter(|(name, _)| is_ours(name)) {
+    for (name, value) in source.variables.iter().filter(|(name, _)| is_variable(name)) {
         overlay(name, value, &mut file, &mut problems);
     }
     ConfigError::check(problems)?;
@@ -80,11 +85,6 @@ pub fn load(source: &ConfigSource) -> Result<Config, ConfigError> {
     let place = |path: &str| file.places.get(path).cloned().unwrap_or_else(|| path.to_owned());
     ConfigError::check(validate::check(&mut config, place))?;
     Ok(config)
-}
-
-/// Whether a variable is one of ours.
-fn is_ours(name: &str) -> bool {
-    name.to_ascii_uppercase().starts_with(PREFIX)
 }
 
 /// Puts the value of one variable over what the file says.
@@ -95,6 +95,16 @@ fn overlay(name: &str, value: &str, file: &mut TomlFile, problems: &mut Vec<Prob
         problems.push(Problem::new(name, form));
         return;
     };
+    let from_file = key
+        .strip_suffix(FILE_SUFFIX)
+        .and_then(|key| known::key(section, key));
+    if let Some(known) = from_file.filter(|_| known::key(section, key).is_none()) {
+        match secret_file::read(Path::new(value)) {
+            Ok(text) => put(name, &text, section, known, file, problems),
+            Err(reason) => problems.push(Problem::new(name, reason)),
+        }
+        return;
+    }
     let Some(known) = known::key(section, key) else {
         let all: Vec<String> = known::sections()
             .iter()
@@ -109,6 +119,18 @@ fn overlay(name: &str, value: &str, file: &mut TomlFile, problems: &mut Vec<Prob
         problems.push(Problem::new(name, format!("there is no such setting; {remedy}")));
         return;
     };
+    put(name, value, section, known, file, problems);
+}
+
+/// Puts the value of a key over what the file says.
+fn put(
+    name: &str,
+    value: &str,
+    section: &str,
+    known: &known::Key,
+    file: &mut TomlFile,
+    problems: &mut Vec<Problem>,
+) {
     let parsed = match known.kind {
         Kind::Text => Some(toml::Value::String(value.to_owned())),
         Kind::Integer => value.trim().parse().ok().map(toml::Value::Integer),
@@ -124,7 +146,14 @@ fn overlay(name: &str, value: &str, file: &mut TomlFile, problems: &mut Vec<Prob
         problems.push(Problem::new(name, format!("it must be {expected}")));
         return;
     };
-    set(section, key, parsed, name, file);
+    let earlier = file.places.get(&format!("{section}.{}", known.name));
+    if let Some(earlier) = earlier.filter(|place| is_variable(place)) {
+        problems.push(Problem::new(
+            name,
+            format!("{earlier} sets the same key; remove one of the two"),
+        ));
+    }
+    set(section, &known.name, parsed, name, file);
 }
 
 /// Puts a value over what the file says.
@@ -152,6 +181,11 @@ fn list(value: &str) -> Option<toml::Value> {
     Some(toml::Value::Array(
         items.map(|item| toml::Value::String(item.to_owned())).collect(),
     ))
+}
+
+/// Whether this is the name of a variable of ours.
+fn is_variable(name: &str) -> bool {
+    name.to_ascii_uppercase().starts_with(PREFIX)
 }
 
 /// The environment variable of a key.
@@ -263,6 +297,35 @@ mod tests {
         assert!(
             problems[0].starts_with("OTEL_EXPORTER_OTLP_ENDPOINT: otlp.endpoint: it is not"),
             "{problems:?}"
+        );
+    }
+
+    #[test]
+    fn a_variable_with_file_at_its_end_names_a_file_with_the_value() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = folder.path().join("token");
+        std::fs::write(&secret, "a long random text\n").unwrap();
+        let name = secret.display().to_string();
+        let bearer = |variables: &[(&str, &str)]| {
+            read(Some("[metrics]\nbearer = \"another random text\"\n"), variables)
+                .map(|config| config.metrics.bearer.unwrap().expose().to_owned())
+        };
+        let from_file = ("GATEWRIGHT__METRICS__BEARER_FILE", name.as_str());
+        assert_eq!(bearer(&[from_file]).unwrap(), "a long random text");
+        let both = [from_file, ("GATEWRIGHT__METRICS__BEARER", "a third random text")];
+        assert_eq!(
+            bearer(&both).unwrap_err(),
+            [
+                "GATEWRIGHT__METRICS__BEARER_FILE: GATEWRIGHT__METRICS__BEARER sets the same key; remove one of the two"
+            ]
+        );
+        let port = read(None, &[("GATEWRIGHT__SMTP__PORT_FILE", name.as_str())]).unwrap_err();
+        assert_eq!(port, ["GATEWRIGHT__SMTP__PORT_FILE: it must be a whole number"]);
+        std::fs::remove_file(&secret).unwrap();
+        let missing = bearer(&[from_file]).unwrap_err();
+        assert!(
+            missing[0].contains("cannot be read (entity not found)"),
+            "{missing:?}"
         );
     }
 

@@ -11,6 +11,7 @@ mod notifications;
 mod otlp;
 mod problem;
 mod public_url;
+mod secret_file;
 mod sections;
 mod standard_variables;
 mod toml_file;
