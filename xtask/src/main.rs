@@ -2,6 +2,7 @@
 
 mod bench;
 mod conformance;
+mod dist;
 mod end_to_end;
 mod faults;
 mod fuzz;
@@ -34,6 +35,8 @@ enum Command {
     Faults(faults::Options),
     /// Runs the official conformance suite for servers directly and through gateways, and writes docs/conformance.md.
     Conformance,
+    /// Makes what is published for a version: an archive and checksums.
+    Dist(dist::Options),
     /// Fuzzes every parser of untrusted input.
     Fuzz(fuzz::Options),
 }
@@ -44,6 +47,7 @@ fn main() -> anyhow::Result<()> {
         Command::Lint(options) => lint::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Faults(options) => faults::run(&options),
+        Command::Dist(options) => dist::run(&options),
         Command::Conformance => conformance::run(),
         Command::Fuzz(options) => fuzz::run(&options),
     }

@@ -1,0 +1,73 @@
+//! `cargo xtask dist`: everything that is published for a version, equal to the bit for equal commits.
+
+mod archive;
+mod build;
+mod contents;
+mod digest;
+mod elf;
+mod source;
+mod tarball;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use clap::Args;
+
+use crate::shell::target;
+use source::Source;
+
+/// The names of files of ours; the version is between the parts.
+const PREFIX: &str = "gatewright";
+
+/// Where the program comes from, and where the artefacts go.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Package this program instead of building one: to try the packaging out in seconds.
+    #[arg(long, value_name = "PATH")]
+    binary: Option<PathBuf>,
+    /// The folder of the artefacts. The default is target/dist.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// Makes the artefacts.
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    let out = options.out.clone().unwrap_or_else(|| target().join("dist"));
+    let source = Source::here()?;
+    let binary = match &options.binary {
+        Some(binary) => fs::canonicalize(binary)
+            .with_context(|| format!("--binary: {} cannot be read", binary.display()))?,
+        None => build::program(&source, &target().join("dist-build"))?,
+    };
+    let made = package(&source, &binary, &out)?;
+    println!("{} artefacts in {}:", made.len(), out.display());
+    for file in &made {
+        let size = fs::metadata(out.join(file))?.len();
+        println!("{:>7} kB  {file}", size.div_ceil(1000));
+    }
+    Ok(())
+}
+
+/// Packages a program; returns the names of the artefacts, the checksums last.
+fn package(source: &Source, binary: &Path, out: &Path) -> anyhow::Result<Vec<String>> {
+    fs::create_dir_all(out).with_context(|| format!("--out: {} cannot be created", out.display()))?;
+    let contents = contents::gather(source, binary)?;
+    let mut artefacts = vec![tarball::make(source, &contents)?];
+    artefacts.push(digest::sums(&artefacts));
+    for artefact in &artefacts {
+        fs::write(out.join(&artefact.name), &artefact.bytes)
+            .with_context(|| format!("{} cannot be written", out.join(&artefact.name).display()))?;
+    }
+    Ok(artefacts.into_iter().map(|artefact| artefact.name).collect())
+}
+
+/// A file that is published.
+struct Artefact {
+    /// Its name, such as `gatewright_0.1.0_amd64.deb`.
+    name: String,
+    /// What it holds.
+    bytes: Vec<u8>,
+}
