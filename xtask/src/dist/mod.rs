@@ -3,6 +3,8 @@
 mod archive;
 mod build;
 mod contents;
+mod date;
+mod deb;
 mod digest;
 mod elf;
 mod source;
@@ -55,7 +57,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 fn package(source: &Source, binary: &Path, out: &Path) -> anyhow::Result<Vec<String>> {
     fs::create_dir_all(out).with_context(|| format!("--out: {} cannot be created", out.display()))?;
     let contents = contents::gather(source, binary)?;
-    let mut artefacts = vec![tarball::make(source, &contents)?];
+    let mut artefacts = vec![tarball::make(source, &contents)?, deb::make(source, &contents)?];
     artefacts.push(digest::sums(&artefacts));
     for artefact in &artefacts {
         fs::write(out.join(&artefact.name), &artefact.bytes)
