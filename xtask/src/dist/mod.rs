@@ -7,6 +7,7 @@ mod date;
 mod deb;
 mod digest;
 mod elf;
+mod sbom;
 mod source;
 mod tarball;
 
@@ -57,7 +58,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 fn package(source: &Source, binary: &Path, out: &Path) -> anyhow::Result<Vec<String>> {
     fs::create_dir_all(out).with_context(|| format!("--out: {} cannot be created", out.display()))?;
     let contents = contents::gather(source, binary)?;
-    let mut artefacts = vec![tarball::make(source, &contents)?, deb::make(source, &contents)?];
+    let materials = sbom::Materials::gather(source)?;
+    let mut artefacts = vec![
+        tarball::make(source, &contents)?,
+        deb::make(source, &contents)?,
+        sbom::make(source, &contents, &materials)?,
+    ];
     artefacts.push(digest::sums(&artefacts));
     for artefact in &artefacts {
         fs::write(out.join(&artefact.name), &artefact.bytes)
