@@ -35,7 +35,7 @@ enum Command {
     Faults(faults::Options),
     /// Runs the official conformance suite for servers directly and through gateways, and writes docs/conformance.md.
     Conformance,
-    /// Makes what is published for a version: an archive, a Debian package and checksums.
+    /// Makes what is published for a version: archive, Debian package, container image, bill of materials and checksums.
     Dist(dist::Options),
     /// Fuzzes every parser of untrusted input.
     Fuzz(fuzz::Options),

@@ -7,6 +7,7 @@ mod date;
 mod deb;
 mod digest;
 mod elf;
+mod image;
 mod sbom;
 mod source;
 mod tarball;
@@ -16,7 +17,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use clap::Args;
 
 use crate::shell::target;
@@ -46,6 +47,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         None => build::program(&source, &target().join("dist-build"))?,
     };
     let made = package(&source, &binary, &out)?;
+    // A program that was not built here can be one for tests, with everything that helps to find a fault.
+    if options.binary.is_none() {
+        image::check_size(&out.join(image::name(&source)))?;
+    }
     println!("{} artefacts in {}:", made.len(), out.display());
     for file in &made {
         let size = fs::metadata(out.join(file))?.len();
@@ -59,9 +64,18 @@ fn package(source: &Source, binary: &Path, out: &Path) -> anyhow::Result<Vec<Str
     fs::create_dir_all(out).with_context(|| format!("--out: {} cannot be created", out.display()))?;
     let contents = contents::gather(source, binary)?;
     let materials = sbom::Materials::gather(source)?;
+    // Compression takes nearly all of the time.
+    let (image, archive) = std::thread::scope(|scope| {
+        let archive = scope.spawn(|| tarball::make(source, &contents));
+        (
+            image::make(source, &contents, &materials.libraries),
+            archive.join(),
+        )
+    });
     let mut artefacts = vec![
-        tarball::make(source, &contents)?,
+        archive.map_err(|_| anyhow!("the archive was not made"))??,
         deb::make(source, &contents)?,
+        image?,
         sbom::make(source, &contents, &materials)?,
     ];
     artefacts.push(digest::sums(&artefacts));
