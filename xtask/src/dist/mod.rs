@@ -11,6 +11,7 @@ mod image;
 mod sbom;
 mod source;
 mod tarball;
+mod verify;
 
 use std::{
     fs,
@@ -30,14 +31,17 @@ const PREFIX: &str = "gatewright";
 #[derive(Args)]
 pub(crate) struct Options {
     /// Package this program instead of building one: to try the packaging out in seconds.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", conflicts_with = "verify")]
     binary: Option<PathBuf>,
     /// The folder of the artefacts. The default is target/dist.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Build the commit again in another folder, and compare every artefact bit by bit.
+    #[arg(long)]
+    verify: bool,
 }
 
-/// Makes the artefacts.
+/// Makes the artefacts, and with `--verify` makes them again elsewhere and compares.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let out = options.out.clone().unwrap_or_else(|| target().join("dist"));
     let source = Source::here()?;
@@ -55,6 +59,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     for file in &made {
         let size = fs::metadata(out.join(file))?.len();
         println!("{:>7} kB  {file}", size.div_ceil(1000));
+    }
+    if options.verify {
+        verify::again(&source, &out, &made)?;
     }
     Ok(())
 }
