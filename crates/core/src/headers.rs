@@ -58,7 +58,7 @@ fn value_of(
     let (value, origins) = find(secret).ok_or_else(|| {
         format!(
             "The header `{header}` names the secret `{secret}`, which does not exist or cannot be opened: create it, or \
-             type its value again."
+             enter its value again."
         )
     })?;
     if origins.iter().any(|allowed| allowed == origin) {
@@ -66,7 +66,7 @@ fn value_of(
     } else {
         Err(format!(
             "The header `{header}` names the secret `{secret}`, which may not be sent to `{origin}`: add that origin to \
-             the secret, typing its value again."
+             the secret, entering its value again."
         ))
     }
 }

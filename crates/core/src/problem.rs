@@ -37,7 +37,7 @@ impl Kind {
     pub const INTERNAL: Self = Self::new(
         StatusCode::INTERNAL_SERVER_ERROR,
         "urn:gatewright:problem:internal",
-        "A fault of ours",
+        "Internal error",
     );
     /// The instance cannot answer now (RFC 9457 section 4.2.1: the status says all).
     pub const UNAVAILABLE: Self = Self::new(

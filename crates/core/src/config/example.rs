@@ -13,9 +13,10 @@ const WIDTH: usize = 110;
 pub fn example() -> String {
     let mut text = String::from(
         "# Gatewright configuration. Every key with its default; keys without one show an example.\n\
-         # Written by `gatewright config example`; `gatewright config check` says what is wrong with yours.\n\
-         # Each key can be set by environment variable instead, which goes over this file. If the name of a variable\n\
-         # ends with _FILE, as in GATEWRIGHT__DATABASE__URL_FILE, the value is read from the file that it names.\n",
+         # Written by `gatewright config example`; `gatewright config check` reports what is wrong with yours.\n\
+         # You can also set each key with an environment variable, which takes precedence over this file. If the name\n\
+         # of a variable ends with _FILE, as in GATEWRIGHT__DATABASE__URL_FILE, the value is read from the file that it\n\
+         # names.\n",
     );
     for section in known::sections() {
         text.push('\n');

@@ -52,11 +52,11 @@ impl Kind {
     /// What to write, for messages.
     pub(super) const fn expected(self) -> &'static str {
         match self {
-            Self::Text => "a text in quotes",
+            Self::Text => "a string in quotes",
             Self::Integer => "a whole number",
             Self::Number => "a number, like 0.5",
             Self::Boolean => "true or false",
-            Self::List => "a list of texts, like [\"one\", \"two\"]",
+            Self::List => "a list of strings, like [\"one\", \"two\"]",
         }
     }
 }

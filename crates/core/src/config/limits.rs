@@ -4,20 +4,20 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What runs and lies in memory at once, so that one person or project cannot use up the instance.
+/// How much can run and be in memory at the same time, so that one person or project cannot use up the instance.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsConfig {
-    /// How many requests of one person may run at one gateway at the same time. Further ones are refused with 429.
-    /// It is never more than half of what the project may run.
+    /// How many requests of one person can run at one gateway at the same time. Further ones are refused with 429.
+    /// It is never more than half of what the project can run.
     pub running_per_person: u32,
-    /// The percentage of the connections that fit (see server.max_connections) which the running requests of one project
-    /// may take. Further requests are refused with 429 until some have finished.
+    /// The percentage of the available connections (see server.max_connections) that the running requests of one project
+    /// can take. Further requests are refused with 429 until some have finished.
     pub project_share_percent: u32,
     /// Memory for the lists of tools of all MCP servers together, in megabytes.
     pub list_memory_mb: u32,
-    /// The percentage of that memory which the servers of one project may take. The lists it used least recently give
-    /// way to its new ones; lists of other projects stay.
+    /// The percentage of that memory that the servers of one project can take. New lists replace those that the project
+    /// used least recently; lists of other projects stay.
     pub list_share_percent: u32,
 }
 
@@ -32,8 +32,8 @@ impl Default for LimitsConfig {
     }
 }
 
-/// How much one project may have. What exists keeps working when a quota is lowered; nothing is added until there is
-/// room again.
+/// How much one project can have. If you lower a quota, what exists keeps working, but nothing can be added until
+/// there is room again.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct QuotasConfig {
@@ -45,7 +45,7 @@ pub struct QuotasConfig {
     pub user_sources: u32,
     /// Stored secrets.
     pub secrets: u32,
-    /// API keys that work.
+    /// Active API keys.
     pub api_keys: u32,
     /// Members and open invitations together.
     pub members: u32,

@@ -140,7 +140,7 @@ fn put(
     };
     let Some(parsed) = parsed else {
         let expected = match known.kind {
-            Kind::List => "texts separated by commas",
+            Kind::List => "strings separated by commas",
             kind => kind.expected(),
         };
         problems.push(Problem::new(name, format!("it must be {expected}")));
@@ -347,7 +347,7 @@ mod tests {
     fn wrong_values_name_their_line_and_what_to_write() {
         let file = "[server]\nlisten = 8080\nmax_connections = \"many\"\n[log]\nformat = \"xml\"\n";
         let problems = read(Some(file), &[]).unwrap_err();
-        assert_eq!(problems[0], "g.toml:2: server.listen must be a text in quotes");
+        assert_eq!(problems[0], "g.toml:2: server.listen must be a string in quotes");
         assert_eq!(
             problems[1],
             "g.toml:3: server.max_connections must be a whole number"

@@ -74,7 +74,7 @@ fn generated(data_dir: &Path, entropy: &dyn Entropy) -> anyhow::Result<MasterKey
     }
     if data_dir.join(SQLITE_FILE).exists() {
         bail!(
-            "{} is there, but its master key {} is not, and without it no stored secret can be read. Restore the file \
+            "{} exists, but its master key {} is missing, and without it no stored secret can be read. Restore the file \
              from your backup, or set keys.master. To start from scratch, move the database away",
             data_dir.join(SQLITE_FILE).display(),
             path.display()

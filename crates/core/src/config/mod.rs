@@ -42,39 +42,39 @@ pub const SQLITE_FILE: &str = "gatewright.db";
 pub struct Config {
     /// Where it listens and how it is reached.
     pub server: ServerConfig,
-    /// Where the data lies.
+    /// Where the data is stored.
     pub database: DatabaseConfig,
-    /// The keys that seal secrets at rest.
+    /// The keys that encrypt stored secrets.
     pub keys: KeysConfig,
-    /// What it may connect to.
+    /// What it can connect to.
     pub outbound: OutboundConfig,
-    /// What holds for the MCP servers of all projects.
+    /// Settings for the MCP servers of all projects.
     pub servers: ServersConfig,
     /// How end users sign in at identity providers.
     pub sign_in: SignInConfig,
     /// How administrators sign in.
     pub administrators: AdministratorsConfig,
-    /// What it writes to standard error.
+    /// What Gatewright writes to standard error.
     pub log: LogConfig,
-    /// Who may read `/metrics`.
+    /// Who can read `/metrics`.
     pub metrics: MetricsConfig,
     /// Where traces, metrics and logs are sent.
     pub otlp: OtlpConfig,
     /// How long the audit trail is kept.
     pub audit: AuditConfig,
-    /// What is kept of the requests of gateways.
+    /// What is recorded of the requests of gateways.
     pub activity: ActivityConfig,
     /// Where streams of audit events and requests may write files. Administrators of the instance define the streams.
     pub streams: StreamsConfig,
-    /// Who is told when something needs attention, such as a server that cannot be used, failing sign-ins or a key about to
-    /// expire, in any project. There is one message when it begins and one when it is over.
+    /// Who is notified when something needs attention in any project, such as a server that cannot be used, failing sign-ins
+    /// or a key about to expire. One message is sent when it begins and one when it is over.
     pub notifications: NotificationsConfig,
-    /// The mail server for what the instance sends by e-mail.
+    /// The mail server that the instance sends e-mail through.
     pub smtp: SmtpConfig,
-    /// What runs and lies in memory at once, so that one person or project cannot use up the instance.
+    /// How much can run and be in memory at the same time, so that one person or project cannot use up the instance.
     pub limits: LimitsConfig,
-    /// How much one project may have. What exists keeps working when a quota is lowered; nothing is added until there is
-    /// room again.
+    /// How much one project can have. If you lower a quota, what exists keeps working, but nothing can be added until
+    /// there is room again.
     pub quotas: QuotasConfig,
 }
 
@@ -94,7 +94,7 @@ impl Config {
         format!("{}/mcp/{slug}", self.server.public_url)
     }
 
-    /// The redirect URL of all User Sources that have none of their own.
+    /// The redirect URL of all User Sources that do not have their own.
     pub fn callback_url(&self) -> String {
         format!("{}/oauth2/intermediate_callback", self.server.public_url)
     }
@@ -112,7 +112,7 @@ impl Config {
         format!("{}/account/oidc/callback", self.server.public_url)
     }
 
-    /// Whether the data lies in PostgreSQL.
+    /// Whether the data is in PostgreSQL.
     pub fn is_postgres(&self) -> bool {
         self.database.url.is_some()
     }

@@ -1,5 +1,5 @@
-//! Who is told when something needs attention, and through which mail server. Like those of `sections`, the doc comments are what users
-//! read.
+//! Who is told when something needs attention, and through which mail server. Like those of `sections`, the doc
+//! comments are what users read.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::sections::hide;
 
-/// Who is told when something needs attention, such as a server that cannot be used, failing sign-ins or a key about to expire,
-/// in any project. There is one message when it begins and one when it is over.
+/// Who is notified when something needs attention in any project, such as a server that cannot be used, failing sign-ins or a
+/// key about to expire. One message is sent when it begins and one when it is over.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct NotificationsConfig {
-    /// A URL that messages are sent to (POST, JSON), signed according to Standard Webhooks. For its host, the rules of
-    /// `outbound` apply.
+    /// A URL that messages are sent to (POST, JSON), signed according to Standard Webhooks. The rules of `outbound`
+    /// apply to its host.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = "https://hooks.example.com/gatewright")]
     pub webhook_url: Option<String>,
@@ -27,9 +27,9 @@ pub struct NotificationsConfig {
     /// E-mail addresses that messages are sent to. This needs `smtp`.
     #[schemars(example = ["operations@example.com"])]
     pub email: Vec<String>,
-    /// How long something must need attention before anyone is told, in seconds. What is over sooner is only listed.
+    /// How long something must need attention before a message is sent, in seconds. What is over sooner is only listed.
     pub wait_seconds: u32,
-    /// How long it must be over before that is told, in seconds. If it returns sooner, it is the same incident.
+    /// How long it must be over before that message is sent, in seconds. If it returns sooner, it is the same incident.
     pub settle_seconds: u32,
 }
 
@@ -46,22 +46,22 @@ impl Default for NotificationsConfig {
 }
 
 impl NotificationsConfig {
-    /// How long something must need attention before it is told.
+    /// How long something must need attention before a message is sent.
     pub fn wait(&self) -> Duration {
         Duration::from_secs(self.wait_seconds.into())
     }
 
-    /// How long it must be over before that is told.
+    /// How long it must be over before that message is sent.
     pub fn settle(&self) -> Duration {
         Duration::from_secs(self.settle_seconds.into())
     }
 }
 
-/// The mail server for what the instance sends by e-mail.
+/// The mail server that the instance sends e-mail through.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SmtpConfig {
-    /// Its name. The rules of `outbound` apply to it.
+    /// Its host name. The rules of `outbound` apply to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = "smtp.example.com")]
     pub host: Option<String>,
@@ -88,7 +88,8 @@ pub struct SmtpConfig {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SmtpSecurity {
-    /// It begins in clear text and is encrypted before anything else is said (RFC 3207). A server that does not offer it is refused.
+    /// It begins in clear text and is encrypted before anything else is said (RFC 3207). A server that does not offer
+    /// it is refused.
     #[default]
     Starttls,
     /// TLS from the first byte (RFC 8314).

@@ -23,13 +23,13 @@ pub(super) fn normalize(text: &str) -> Result<String, String> {
     if !url.path().trim_end_matches('/').is_empty() {
         return Err(format!(
             "it must not have a path, because well-known documents are at the root of a host. Remove {:?} and give \
-             this instance a host name of its own",
+             this instance its own host name",
             url.path()
         ));
     }
     if url.scheme() == "http" && !loopback::is_loopback(&url) {
-        return Err("http is allowed for loopback hosts only (127.0.0.1, [::1], localhost). Write https:// and end TLS \
-                    in a reverse proxy in front of this instance"
+        return Err("http is allowed for loopback hosts only (127.0.0.1, [::1], localhost). Write https:// and terminate \
+                    TLS in a reverse proxy in front of this instance"
             .into());
     }
     Ok(url.origin().ascii_serialization())

@@ -15,17 +15,17 @@ pub struct ServerConfig {
     /// The address and port to listen on. In a container this is usually 0.0.0.0:8080.
     #[schemars(with = "String")]
     pub listen: SocketAddr,
-    /// The URL under which clients and browsers reach this instance: scheme, host and, where it is not the usual one,
-    /// port; no path. It is part of every gateway's URL and of every token, so changing it makes all clients sign in
-    /// again. Anything but loopback must be https; TLS is usually ended by a reverse proxy in front.
+    /// The URL under which clients and browsers reach this instance: scheme, host and, if it is not the default, port;
+    /// no path. It is part of every gateway's URL and of every token, so changing it makes all clients sign in
+    /// again. Anything but loopback must be https; a reverse proxy in front usually terminates TLS.
     pub public_url: String,
-    /// Networks of reverse proxies whose X-Forwarded-For header is believed. The headers of everyone else are ignored.
+    /// Networks of reverse proxies whose X-Forwarded-For header is trusted. The headers of others are ignored.
     #[schemars(with = "Vec<String>", example = ["10.0.0.0/8"])]
     pub trusted_proxies: Vec<IpNet>,
     /// How many connections may be open at once. Further ones wait until one closes.
     pub max_connections: u32,
-    /// How long connections are still taken after SIGTERM or SIGQUIT, in seconds, while /readyz already says stopping: time
-    /// for load balancers that ask it to go elsewhere. Ctrl-C skips this.
+    /// How long connections are still accepted after SIGTERM or SIGQUIT, in seconds, while /readyz already says stopping:
+    /// time for load balancers that check it to go elsewhere. Ctrl-C skips this.
     pub drain_seconds: u32,
     /// How long a stop waits for running requests after that, in seconds.
     pub shutdown_grace_seconds: u32,
@@ -44,15 +44,15 @@ impl Default for ServerConfig {
     }
 }
 
-/// Where the data lies.
+/// Where the data is stored.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DatabaseConfig {
-    /// The folder of the SQLite file and of the generated master key. It is created when missing, readable by its
-    /// owner only.
+    /// The folder of the SQLite file and of the generated master key. It is created if it is missing, and only its
+    /// owner can read it.
     pub data_dir: PathBuf,
-    /// A PostgreSQL database, for several replicas. Without it the data lies in SQLite in data_dir. It may hold a
-    /// password: the environment variable GATEWRIGHT__DATABASE__URL keeps it out of files.
+    /// A PostgreSQL database, for several replicas. Without it, the data is in SQLite in data_dir. It can contain
+    /// a password: the environment variable GATEWRIGHT__DATABASE__URL keeps it out of files.
     #[serde(serialize_with = "hide", skip_serializing_if = "Option::is_none")]
     #[schemars(
         with = "Option<String>",
@@ -73,34 +73,35 @@ impl Default for DatabaseConfig {
     }
 }
 
-/// The keys that seal secrets at rest.
+/// The keys that encrypt stored secrets.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct KeysConfig {
-    /// Master keys: each 32 random bytes in base64, or `file:` and the path of a file that holds such a text. The first
-    /// seals, all of them open. A new key goes in second place first; once every replica has it, it goes in front, and
-    /// `gatewright keys rotate` follows. Keep the old one in second place as long as apps are in use that registered themselves under it: without it they have to be added again.
-    /// With SQLite it may stay empty: a key is made at first start in data_dir/master.key. With PostgreSQL it is
-    /// required, because all replicas need the same. Anyone who loses it loses every stored secret: back it up.
+    /// Master keys: each 32 random bytes in base64, or `file:` and the path of a file that contains one. The first
+    /// encrypts, and all of them decrypt. A new key goes in second place first; once every replica has it, it goes in
+    /// front, and `gatewright keys rotate` follows. Keep the old one in second place as long as people use apps that
+    /// registered themselves with it: without it, they have to add these apps again. With SQLite it can stay empty: the
+    /// first start creates a key in data_dir/master.key. With PostgreSQL it is required, because all replicas need the
+    /// same one. If you lose it, you lose every stored secret: back it up.
     #[serde(serialize_with = "hide_each")]
     #[schemars(with = "Vec<String>", example = ["file:/etc/gatewright/master.key"])]
     pub master: Vec<Secret>,
 }
 
-/// What it may connect to.
+/// What it can connect to.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OutboundConfig {
-    /// Whether identity providers and MCP servers that administrators configure may be in private networks. Link-local
-    /// and cloud metadata addresses never are; loopback only while public_url is loopback, or where allow names it.
+    /// Whether identity providers and MCP servers that administrators configure can be in private networks. Link-local
+    /// and cloud metadata addresses are never allowed; loopback only while public_url is loopback, or if allow lists it.
     pub allow_private: bool,
     /// Networks that may also be reached: loopback or private ones for identity providers and MCP servers, and
     /// internal hosts of Client ID Metadata Documents, which otherwise must be public. Link-local and cloud metadata
-    /// addresses stay out of reach whatever is written here.
+    /// addresses are never reached, whatever is listed here.
     #[schemars(with = "Vec<String>", example = ["10.20.0.0/16"])]
     pub allow: Vec<IpNet>,
-    /// Networks that are never reached, whatever allow and allow_private say: for instance those of databases and of the
-    /// machines this process runs on.
+    /// Networks that are never reached, whatever allow and allow_private say: for example those of databases and of the
+    /// machines that this process runs on.
     #[schemars(with = "Vec<String>", example = ["10.30.0.0/16"])]
     pub deny: Vec<IpNet>,
     /// Files of certificate authorities (PEM) to trust in addition to the public ones.
@@ -119,12 +120,12 @@ impl Default for OutboundConfig {
     }
 }
 
-/// What holds for the MCP servers of all projects.
+/// Settings for the MCP servers of all projects.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServersConfig {
-    /// Origins of MCP servers to which several projects may send identity assertions. Elsewhere the first project that does
-    /// keeps the others out (422), because a server that does not check the claim `project` would take the users of one
+    /// Origins of MCP servers to which several projects can send identity assertions. For any other origin, only the first
+    /// project can, and the others get 422: a server that does not check the claim `project` would take the users of one
     /// project for those of another. List an origin only if its server checks `project`.
     #[schemars(example = ["https://mcp.example.com"])]
     pub shared_assertion_origins: Vec<String>,
@@ -143,8 +144,8 @@ impl ServersConfig {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SignInConfig {
-    /// How long a person may be at the identity provider, in minutes, from 1 to 60. Ten are enough for a password reset with a
-    /// second factor. Administrators who sign in with single sign-on have as long. The sign-in trace shows someone who takes
+    /// How long a person can take at the identity provider, in minutes, from 1 to 60. Ten are enough for a password reset with
+    /// a second factor. The same applies to administrators who use single sign-on. The sign-in trace shows someone who takes
     /// longer than eleven minutes as given up until they come back.
     pub minutes_at_provider: u32,
 }
@@ -158,23 +159,23 @@ impl Default for SignInConfig {
 }
 
 impl SignInConfig {
-    /// How long a person may be at the identity provider.
+    /// How long a person can take at the identity provider.
     pub fn at_provider(&self) -> Duration {
         Duration::from_mins(u64::from(self.minutes_at_provider))
     }
 }
 
 /// How administrators sign in to the dashboard. End users never do: they sign in at the User Source of their gateway. The
-/// identity provider named here is apart from all User Sources. Register this redirect URL there:
+/// identity provider configured here is separate from all User Sources. Register this redirect URL there:
 /// {public_url}/account/oidc/callback
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdministratorsConfig {
-    /// Whether accounts sign in with e-mail address and password. Where it is off, `gatewright admin reset-password` still
-    /// opens a way in for the day on which the identity provider fails.
+    /// Whether accounts sign in with e-mail address and password. If it is off, `gatewright admin reset-password` still lets
+    /// you in when the identity provider fails.
     pub password_sign_in: bool,
-    /// The issuer URL of an OpenID Connect provider at which administrators sign in, exactly as its discovery document has
-    /// it. An account is linked at its first sign-in, by an address that the provider says it has verified.
+    /// The issuer URL of the OpenID Connect provider where administrators sign in, exactly as in its discovery
+    /// document. An account is linked at its first sign-in, by an address that the provider says it has verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = "https://login.example.com")]
     pub oidc_issuer: Option<String>,
@@ -186,15 +187,15 @@ pub struct AdministratorsConfig {
     #[serde(serialize_with = "hide", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", example = "the client secret")]
     pub oidc_client_secret: Option<Secret>,
-    /// The scopes to ask for; `openid` and `email` are needed.
+    /// The scopes to request; `openid` and `email` are required.
     pub oidc_scopes: Vec<String>,
-    /// What the button says.
+    /// The text of the button.
     pub oidc_label: String,
-    /// Domains of e-mail addresses whose people get an account at their first sign-in. It is a member of no project until
-    /// someone invites it. Everyone else needs an invitation first.
+    /// Domains of e-mail addresses: people with such an address get an account at their first sign-in. The account sees no
+    /// project until it is invited to one. Everyone else needs an invitation first.
     #[schemars(example = ["example.com"])]
     pub oidc_domains: Vec<String>,
-    /// What the sign-in page says in addition. No configuration has it: the demo shows there where its link is.
+    /// An additional text on the sign-in page. It cannot be configured: the demo uses it to say where its link is.
     #[serde(skip)]
     pub hint: Option<&'static str>,
 }
@@ -214,21 +215,21 @@ impl Default for AdministratorsConfig {
     }
 }
 
-/// The identity provider for administrators, whole.
+/// The identity provider for administrators, with all that is required.
 #[derive(Debug, Clone, Copy)]
 pub struct AdministratorProvider<'a> {
     /// Its issuer.
     pub issuer: &'a str,
-    /// Our client id there.
+    /// Our client ID there.
     pub client_id: &'a str,
     /// Our client secret there.
     pub client_secret: &'a Secret,
-    /// The scopes to ask for.
+    /// The scopes to request.
     pub scopes: &'a [String],
 }
 
 impl AdministratorsConfig {
-    /// The identity provider for administrators, where one is configured.
+    /// The identity provider for administrators, if one is configured.
     pub fn provider(&self) -> Option<AdministratorProvider<'_>> {
         Some(AdministratorProvider {
             issuer: self.oidc_issuer.as_deref()?,
@@ -239,7 +240,7 @@ impl AdministratorsConfig {
     }
 }
 
-/// What it writes to standard error.
+/// What Gatewright writes to standard error.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogConfig {
@@ -269,18 +270,18 @@ impl Default for LogConfig {
     }
 }
 
-/// Who may read `/metrics`.
+/// Who can read `/metrics`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MetricsConfig {
-    /// Networks that may read /metrics without a token. Without this key, this machine (loopback) may, and only while
+    /// Networks that can read /metrics without a token. Without this key, this machine (loopback) can, and only while
     /// public_url is loopback too; any other instance needs the token or this list. A request with a header of a proxy
     /// (X-Forwarded-*, Forwarded, X-Real-IP, CF-Connecting-IP and the like) counts only if the proxy is in
     /// server.trusted_proxies and sends X-Forwarded-For. If your proxy sends none of them, do not list its address here.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Vec<String>>", example = ["127.0.0.0/8", "::1/128"])]
     pub allow: Option<Vec<IpNet>>,
-    /// A token that opens /metrics from anywhere, sent as `Authorization: Bearer`; at least 16 characters.
+    /// A token that gives access to /metrics from anywhere, sent as `Authorization: Bearer`; at least 16 characters.
     #[serde(serialize_with = "hide", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", example = "a long random text")]
     pub bearer: Option<Secret>,
@@ -290,8 +291,8 @@ pub struct MetricsConfig {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AuditConfig {
-    /// Days after which an event is deleted from the audit trail, of projects and of the instance; at least 30. Export what has to be
-    /// kept for longer. 0 keeps every event forever: the database grows with it.
+    /// Days after which an event is deleted from the audit trail, of projects and of the instance; at least 30. Export
+    /// what you have to keep for longer. 0 keeps every event forever: the database grows with it.
     pub retention_days: u32,
 }
 
@@ -301,7 +302,7 @@ impl Default for AuditConfig {
     }
 }
 
-/// What is kept of the requests of gateways: who asked for what, when, and what became of it; never arguments or results.
+/// What is recorded of the requests of gateways: who asked for what, when, and the outcome; never arguments or results.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ActivityConfig {
@@ -309,8 +310,8 @@ pub struct ActivityConfig {
     pub enabled: bool,
     /// Days after which a request is deleted. 0 keeps requests until they take too much space.
     pub retention_days: u32,
-    /// Megabytes that recorded requests may take; beyond it the oldest are deleted. A million requests take about 70 on SQLite, 200
-    /// on PostgreSQL.
+    /// Megabytes that recorded requests can take; beyond that, the oldest are deleted. A million requests take about 70
+    /// MB on SQLite and 200 MB on PostgreSQL.
     pub max_size_mb: u64,
 }
 

@@ -169,7 +169,7 @@ async fn dial(host: &str, addresses: &[IpAddr], port: u16) -> Result<TcpStream, 
         reason: match refused {
             Some(std::io::ErrorKind::ConnectionRefused) => format!("nothing listens on port {port}"),
             Some(std::io::ErrorKind::HostUnreachable | std::io::ErrorKind::NetworkUnreachable) => {
-                "there is no way to its network from here".to_owned()
+                "there is no route to its network from here".to_owned()
             }
             _ => "the connection could not be made".to_owned(),
         },

@@ -78,7 +78,7 @@ fn tls_reason(error: &rustls::Error) -> &'static str {
     match error {
         rustls::Error::InvalidCertificate(certificate) => match certificate {
             Certificate::UnknownIssuer => {
-                "its certificate is of an authority that is not trusted here; name that authority's file in outbound.extra_ca"
+                "its certificate is from an authority that is not trusted here; name that authority's file in outbound.extra_ca"
             }
             Certificate::Expired | Certificate::ExpiredContext { .. } => "its certificate has expired",
             Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => {
@@ -90,9 +90,9 @@ fn tls_reason(error: &rustls::Error) -> &'static str {
             Certificate::Revoked => "its certificate was revoked",
             _ => "its certificate cannot be accepted",
         },
-        rustls::Error::InvalidMessage(_) => "it does not speak TLS on this port",
+        rustls::Error::InvalidMessage(_) => "it does not use TLS on this port",
         rustls::Error::AlertReceived(_) => "it broke off the TLS handshake",
-        rustls::Error::PeerIncompatible(_) => "it speaks no version of TLS that is safe (1.2 or 1.3)",
+        rustls::Error::PeerIncompatible(_) => "it does not support a safe version of TLS (1.2 or 1.3)",
         _ => "the TLS handshake failed",
     }
 }

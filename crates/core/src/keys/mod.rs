@@ -160,7 +160,7 @@ impl KeySet {
             stored
                 .iter()
                 .find(|key| key.purpose == purpose && key.retired_at.is_none())
-                .context("a signing key is missing; start again")
+                .context("a signing key is missing; restart Gatewright")
         };
         let retired = stored
             .iter()
