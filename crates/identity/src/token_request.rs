@@ -62,7 +62,7 @@ pub enum TokenError {
         error: String,
     },
     /// The answer is a success and has no ID token.
-    #[error("the token answer of the provider has no ID token")]
+    #[error("the provider's token response has no ID token")]
     NoIdToken,
     /// The stored secret does not open with the master key.
     #[error("the stored client secret cannot be opened with the master key of this instance")]

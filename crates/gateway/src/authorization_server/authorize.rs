@@ -140,7 +140,7 @@ impl AuthorizeError {
             Self::TooLong => page(
                 StatusCode::BAD_REQUEST,
                 "This app sends too much",
-                "What the app wants to get back (state) is too long for a sign-in. Nothing was sent anywhere.".to_owned(),
+                "The value that the app wants returned (state) is too long for a sign-in. Nothing was sent anywhere.".to_owned(),
                 "Go back to the app and start again. If it happens again, report it to the developers of the app.",
             ),
             Self::Rejected(rejection) => answer::redirect(&rejection.redirect.with_error(&rejection.error), Vec::new()),

@@ -36,7 +36,7 @@ use crate::{
 };
 
 /// Said to a client that has to sign and did not.
-const KEY_MISSING: &str = "This client signs its token requests (private_key_jwt), and this one has no client_assertion. \
+const KEY_MISSING: &str = "This client signs its token requests (private_key_jwt), and this request has no client_assertion. \
      Send one, with its client_assertion_type.";
 
 /// When a client may come back that has used up very many assertions: some have been forgotten by then.
@@ -333,7 +333,7 @@ fn refused(error: ClientError) -> TokenError {
         }
         ClientError::KeyMissing => KEY_MISSING,
         ClientError::NoKeys => {
-            "This client has no keys by which its assertion could be checked. Name private_key_jwt and jwks or jwks_uri \
+            "This client has no keys to check its assertion with. Name private_key_jwt and jwks or jwks_uri \
              (https) in its metadata document, or send no assertion."
         }
         ClientError::Proof(error) => {

@@ -65,7 +65,7 @@ impl std::fmt::Display for Whose {
             Self::Network => "this network",
             Self::Everyone => "all networks together",
             Self::Client => "this client",
-            Self::Overload => "everyone for what this process can do at once",
+            Self::Overload => "everyone together, for what this process can handle at once",
         })
     }
 }

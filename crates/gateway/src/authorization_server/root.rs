@@ -156,7 +156,7 @@ fn unclear(app: &AuthorizationServer, client_id: &str, error: MeantError) -> Tok
         }
         MeantError::Gateway(GatewayError::NotFound) => TokenError::Refused(OAuthError::new(
             ErrorCode::InvalidTarget,
-            "Which gateway is meant is not clear. Send resource=https://host/mcp/name, or use the endpoints its metadata names.",
+            "It is not clear which gateway you mean. Send resource=https://host/mcp/name, or use the endpoints its metadata names.",
         )),
         MeantError::Gateway(error) => error.into(),
         MeantError::Store(error) => error.into(),

@@ -47,7 +47,7 @@ pub(super) enum TokenError {
     #[error(transparent)]
     Refused(#[from] OAuthError),
     /// What the client proves itself with cannot be had now.
-    #[error("a client's description or keys cannot be had now: {0}")]
+    #[error("a client's description or keys are not available now: {0}")]
     ClientUnavailable(String),
     /// The store failed: not now.
     #[error(transparent)]
@@ -74,7 +74,7 @@ impl TokenError {
             Self::Gateway(GatewayError::NotFound) => answer::not_found(),
             Self::Gateway(GatewayError::Stale(_)) => answer::unavailable(),
             Self::ClientUnavailable(reason) => {
-                tracing::info!(request = %context.id, %reason, "a client could not be authenticated for now");
+                tracing::info!(request = %context.id, %reason, "a client could not be authenticated at the moment");
                 answer::unavailable()
             }
             Self::Limited(limited) => answer::limited(limited),

@@ -59,8 +59,8 @@ pub(crate) fn unnamed(has_neighbours: bool) -> Finding {
         "This instance has several projects, so give this User Source its own redirect URL (`callback`: `own`): \
          register that one at the provider in place of the shared one."
     } else {
-        "Nothing, as long as you trust all providers connected to this instance. Otherwise give this User Source a \
-         redirect URL of its own (`callback`: `own`)."
+        "Nothing, as long as you trust all providers connected to this instance. Otherwise give this User Source \
+         its own redirect URL (`callback`: `own`)."
     };
     Finding {
         pointer: "/callback".to_owned(),

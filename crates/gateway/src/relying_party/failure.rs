@@ -28,7 +28,7 @@ pub(crate) enum Failure {
     Expired,
     /// The browser has no cookie of this sign-in.
     #[error(
-        "the browser that came back has no cookie of this sign-in: it began in another browser or not here, its time is over, or the browser keeps no cookies"
+        "the browser that came back has no cookie of this sign-in: it began in another browser or not here, has expired, or the browser keeps no cookies"
     )]
     NoCookie,
     /// The browser's cookie does not open for this sign-in.
@@ -46,7 +46,7 @@ pub(crate) enum Failure {
     #[error("an earlier arrival of this callback was interrupted")]
     Interrupted,
     /// An earlier arrival is at work for longer than this one may wait.
-    #[error("an earlier arrival of this callback is still at work")]
+    #[error("an earlier arrival of this callback is still being handled")]
     StillWorking,
     /// `iss` of the callback is not the source's issuer (RFC 9207 section 2.4).
     #[error("`iss` of the callback is not the configured issuer: {0}")]
@@ -324,7 +324,7 @@ impl Failure {
             Self::Subject(_) => (
                 StatusCode::BAD_REQUEST,
                 "This gateway cannot tell who you are",
-                "The identity provider signed you in, but did not send what this gateway needs to know you by.",
+                "The identity provider signed you in, but did not send what this gateway needs to recognise you.",
                 TELL_ADMIN,
             ),
             Self::Blocked => (

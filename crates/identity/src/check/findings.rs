@@ -19,7 +19,7 @@ pub(super) fn without_document(published: &str) -> Finding {
         "/issuer",
         format!("Azure AD B2C publishes no discovery document at its default issuer ({published})."),
         "In the user flow, open Properties, Token compatibility settings, choose the issuer claim that has `tfp` in it, and \
-         type that issuer: https://{tenant}.b2clogin.com/tfp/{tenant id}/{user flow}/v2.0/",
+         enter that issuer: https://{tenant}.b2clogin.com/tfp/{tenant id}/{user flow}/v2.0/",
     )
 }
 

@@ -144,7 +144,7 @@ impl Report {
                 format!("The provider's issuer ({published}) differs in upper and lower case.")
             }
             IssuerDifference::Missing | IssuerDifference::Other => {
-                format!("The provider there calls itself {published}.")
+                format!("The provider's issuer is {published}.")
             }
         };
         let remedy = format!(
@@ -167,7 +167,7 @@ impl Report {
                 finding(
                     "/issuer",
                     format!("`{member}` in the provider's discovery document {problem}{shown}."),
-                    "Mend it at the provider; plain http is accepted on loopback only, while this instance is on loopback too.",
+                    "Correct it at the provider; plain http is accepted on loopback only, while this instance is on loopback too.",
                 )
             })
             .collect();

@@ -53,7 +53,7 @@ impl Failure {
             Self::GatewayGone | Self::SourceChanged | Self::ConsentUsedUp | Self::Overtaken => {
                 "Nothing: the user signs in again."
             }
-            Self::SourceGone => "Nothing: there is nothing left to test.",
+            Self::SourceGone => "Nothing.",
             Self::TestOver => "Look at its result where you started it, or start another test.",
             Self::Unreadable | Self::Token(TokenError::SecretUnreadable) => MASTER_KEYS,
             Self::Discovery(error) | Self::Keys(error) | Self::Token(TokenError::Provider(error)) => {
@@ -142,7 +142,7 @@ fn provider_advice(error: &ProviderError) -> &'static str {
         ProviderError::SecretUnreadable => MASTER_KEYS,
         ProviderError::Document(UnusableDocument::Issuer(difference)) => issuer_advice(*difference),
         ProviderError::Document(UnusableDocument::Endpoint { .. }) => {
-            "Mend the discovery document at the provider, or check that the issuer of the User Source is that of an OpenID Connect provider. An endpoint must be an https URL."
+            "Correct the discovery document at the provider, or check that the issuer of the User Source is that of an OpenID Connect provider. An endpoint must be an https URL."
         }
         ProviderError::Status(_, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) => PASSING,
         ProviderError::Status(Resource::Discovery, StatusCode::NOT_FOUND) => {
@@ -158,7 +158,7 @@ fn provider_advice(error: &ProviderError) -> &'static str {
             "The provider, or a proxy before it, compresses answers although the request declines that (`Accept-Encoding: identity`). Turn compression off there for these endpoints."
         }
         ProviderError::Fetch(_, FetchError::Limited(_)) => {
-            "Usually nothing: there were more requests for the provider than may be sent to it at the same time, and this passes within a minute. If it keeps happening, find out who begins sign-ins at this source."
+            "Usually nothing: more requests were waiting for the provider than can be sent to it at the same time, and this passes within a minute. If it keeps happening, find out who begins sign-ins at this source."
         }
         ProviderError::Fetch(Resource::Token, FetchError::TooLarge(_)) => {
             "The provider's answer is longer than any that is read. Have it put less into the ID token of this client: often it is a list of groups."

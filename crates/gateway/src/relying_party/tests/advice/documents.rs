@@ -8,7 +8,7 @@ use crate::relying_party::testing::{Fault, Script, World};
 
 const PASSING: &str = "The provider says that it cannot answer at the moment";
 const NO_JSON: &str = "Check the issuer: its discovery document must answer";
-const ENDPOINT: &str = "Mend the discovery document at the provider";
+const ENDPOINT: &str = "Correct the discovery document at the provider";
 const NOT_ALLOWED: &str = "Look the error up in the provider's log: often it is a scope";
 
 fn issuer(script: &mut Script, published: &str) {
