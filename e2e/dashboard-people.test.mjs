@@ -153,7 +153,7 @@ for (const javaScriptEnabled of [true, false]) {
       await heading("The sign-in failed");
       await ada.page.getByText(/employee_id/).first().waitFor();
       await ada.page.getByText("or choose another subject claim", { exact: false }).first().waitFor();
-      await ada.page.getByText("Found out who it is").waitFor();
+      await ada.page.getByText("Identified the person").waitFor();
       await ada.page.getByRole("link", { name: "Open the User Source Staff numbers" }).waitFor();
       await snap("sign-in-failed");
       await open("/sign-ins?reference=K7QM-2XW");

@@ -118,7 +118,7 @@ struct DeletePage {
 
 impl DeletePage {
     fn label(&self) -> String {
-        format!("Type the {} of the {} to confirm", self.asks_for, self.noun)
+        format!("Enter the {} of the {} to confirm", self.asks_for, self.noun)
     }
 }
 
@@ -166,7 +166,7 @@ pub(super) fn confirmed(
         return Ok(());
     }
     let detail = format!(
-        "This is not the {asks_for} of the {noun}: type `{confirm}` to confirm. Nothing was deleted."
+        "This is not the {asks_for} of the {noun}: enter `{confirm}` to confirm. Nothing was deleted."
     );
     Err(Invalid::one(format!("/{field}"), detail))
 }

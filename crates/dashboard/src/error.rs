@@ -242,7 +242,7 @@ fn service_message(error: ServiceError) -> Message {
             StatusCode::CONFLICT,
             "This was done already",
             "This form was sent before. Nothing was changed now.",
-            "Look whether everything is as you want it.",
+            "Check that everything is as you want it.",
         ),
         ServiceError::NotConfirmed(cause) => {
             tracing::error!(

@@ -112,7 +112,7 @@ async fn open(app: &Admin, token: &str) -> Result<Offer, PageError> {
             InvitationStatus::Revoked => {
                 "This invitation was revoked, or replaced by a newer one. Ask for a new link."
             }
-            InvitationStatus::Expired => "An invitation is good for a week. Ask for another link.",
+            InvitationStatus::Expired => "An invitation is valid for a week. Ask for another link.",
         },
         None => "Check that the whole link was copied, or ask for another one.",
     };

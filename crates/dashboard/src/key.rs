@@ -87,7 +87,7 @@ impl KeyRow {
     pub(super) const fn before_revoking(&self) -> &'static str {
         if self.keys_made.is_some() {
             "Programs that use this key are refused from their next request. This cannot be undone. Keys that it created keep \
-             working: look at them first."
+             working: check them first."
         } else {
             "Programs that use this key are refused from their next request. This cannot be undone."
         }

@@ -37,7 +37,7 @@ pub(super) const KEY_ROLES: [RoleChoice; 4] = [
     RoleChoice {
         value: KeyRole::Gateway.as_str(),
         label: KeyRole::Gateway.label(),
-        means: "Speaks for end users at gateways in Headers mode, and has no access to the API. The only role for client configurations.",
+        means: "Acts for end users at gateways in Headers mode, and has no access to the API. The only role for client configurations.",
     },
     RoleChoice {
         value: KeyRole::Viewer.as_str(),

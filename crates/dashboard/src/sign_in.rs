@@ -82,7 +82,7 @@ pub(super) async fn sign_in(
             refused("Your account is disabled. Ask an administrator of this instance to enable it.")
         }
         Err(SignInError::PasswordsOff) => {
-            refused("This instance takes no passwords. Sign in with your identity provider.")
+            refused("This instance does not use passwords. Sign in with your identity provider.")
         }
         Err(SignInError::Limited { after }) => Err(PageError::Limited(after)),
         Err(SignInError::Overloaded(_)) => Err(ServiceError::Overloaded.into()),

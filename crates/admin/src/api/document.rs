@@ -9,7 +9,7 @@ use super::{
 };
 
 const DESCRIPTION: &str = "Everything an administrator does with Gatewright. Errors are `application/problem+json` (RFC \
-     9457); each violation of the input names its place by a JSON pointer. `PATCH` merges (RFC 7396): what is left out \
+     9457); each violation of the input names its place with a JSON pointer. `PATCH` merges (RFC 7396): what is left out \
      stays, `null` resets to the default, where there is one. Lists come in pages: pass `next_cursor` as `cursor` to go on.";
 
 /// The tags of objects that have their own version.
@@ -135,8 +135,8 @@ fn finish_operation(path: &str, method: &str, operation: &mut Value) {
             "schema": {"type": "string", "pattern": format!("^[!-~]{{1,{}}}$", idempotency::MAX_CHARACTERS)},
             "description": "Makes the creation safe to repeat: the same key with the same body gets the same response for 24 \
                             hours, with `Idempotency-Replayed: true`, and creates nothing again. A key, link or secret is \
-                            in the first response only: later it is null, and `notice` says so. Whoever may no longer create \
-                            this gets 403 or 404 instead. Another body answers 422. The last 1,000 answers of a caller are \
+                            in the first response only: later it is null, and `notice` says so. A caller that can no longer \
+                            create this gets 403 or 404 instead. Another body answers 422. The last 1,000 answers of a caller are \
                             remembered.",
         }));
     }
@@ -163,14 +163,14 @@ fn finish_operation(path: &str, method: &str, operation: &mut Value) {
             "Too many wrong keys came from this network, or too many changes were made with this key or account; `Retry-After` \
              says when to come back.",
         ),
-        ("500", "A fault of ours."),
-        ("503", "The database does not answer now."),
+        ("500", "Internal error."),
+        ("503", "The database is not responding."),
     ];
     if is_list || has_body || creates {
         problems.push(("400", "The query or the body cannot be read."));
     }
     if has_body {
-        problems.push(("408", "The body came too slowly."));
+        problems.push(("408", "The body arrived too slowly."));
         problems.push(("413", "The body is too large."));
         problems.push(("415", "The body is not JSON."));
         problems.push((

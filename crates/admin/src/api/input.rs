@@ -37,7 +37,7 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Admin>> for Ids<T> {
             .await
             .map(|Path(ids)| Self(ids))
             .map_err(|_| {
-                Problem::not_found("The path names something by an id that is none of ours: check it.")
+                Problem::not_found("The path contains an ID that this instance did not issue: check it.")
             })
     }
 }
@@ -58,7 +58,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<Admin>> for Input<T> {
         let body = read_whole(request.into_body()).await?;
         let (value, repeated) = strict_json::read(&body).map_err(|error| {
             Problem::malformed(format!(
-                "The body is not JSON: it goes wrong in line {}, column {}.",
+                "The body is not JSON: the error is in line {}, column {}.",
                 error.line(),
                 error.column()
             ))

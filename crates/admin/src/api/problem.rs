@@ -131,7 +131,7 @@ impl Problem {
     pub(super) fn method_not_allowed(method: &Method) -> Self {
         Self::of(
             Kind::METHOD_NOT_ALLOWED,
-            format!("{method} does nothing here. The `Allow` header says which methods do."),
+            format!("{method} is not supported here. The `Allow` header says which methods do."),
         )
     }
 
@@ -163,9 +163,9 @@ impl Problem {
         Self::new(
             StatusCode::REQUEST_TIMEOUT,
             "urn:gatewright:problem:too-slow",
-            "The body came too slowly",
+            "The body arrived too slowly",
             format!(
-                "The body was not here after {} seconds: send it again.",
+                "The body did not arrive within {} seconds: send it again.",
                 deadline.as_secs()
             ),
         )
@@ -198,7 +198,7 @@ impl Problem {
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "urn:gatewright:problem:content-encoding",
             "Compressed body",
-            "The body has a `Content-Encoding`, and nothing is unpacked here: send it as it is and without that header.",
+            "The body has a `Content-Encoding`, which is not supported: send the body uncompressed and without that header.",
         )
     }
 
@@ -258,8 +258,8 @@ impl Problem {
     pub(super) fn internal() -> Self {
         Self::of(
             Kind::INTERNAL,
-            "This request could not be done because of a fault in Gatewright or its data. The log has the cause under \
-             this request's id.",
+            "This request failed because of a fault in Gatewright or its data. The log has the cause under this request's \
+             ID.",
         )
     }
 }

@@ -174,7 +174,7 @@ pub(super) async fn get_server_check(
 }
 
 /// Ask a server now what it is and which tools it has
-#[utoipa::path(post, path = "/api/v1/projects/{project}/servers/{server}/check", tag = "Servers", responses((status = 200, body = ServerCheckResource, description = "What came of it, also where the server does not answer.")))]
+#[utoipa::path(post, path = "/api/v1/projects/{project}/servers/{server}/check", tag = "Servers", responses((status = 200, body = ServerCheckResource, description = "The result, even if the server does not answer.")))]
 pub(super) async fn check_server(
     Caller(authority): Caller,
     State(app): State<Arc<Admin>>,

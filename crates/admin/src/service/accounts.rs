@@ -151,7 +151,7 @@ pub async fn update(
         if is_admin && !current.address_proven && proven != Some(true) {
             return Err(ServiceError::conflict(
                 "The address of this account is not proven, and someone else may know its password: mark the address as \
-                 proven first. That forgets the password; make a password link for the owner.",
+                 proven first. That forgets the password; create a password link for the owner.",
             ));
         }
         written(rows::set_instance_admin(&mut change.tx, id, is_admin, now).await?)?;

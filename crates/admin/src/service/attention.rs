@@ -192,7 +192,7 @@ impl Matter {
             },
             Self::SharedOrigin { server, origin } => told(
                 text(server),
-                &format!("Another project also tells {origin} who its users are"),
+                &format!("Another project also identifies its users to {origin}"),
                 "Make sure that this server checks the claim project of each assertion. Then ask the people who run the instance to add its origin to servers.shared_assertion_origins.",
             ),
             Self::NoServers { gateway } => Told {

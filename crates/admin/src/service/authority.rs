@@ -89,8 +89,8 @@ impl Authority {
                 ..
             } => {
                 return Err(ServiceError::Forbidden(
-                    "A key of role `gateway` speaks for end users at gateways and has no access to the API, because it \
-                     sits in client configurations. Use a key of role `viewer`, `admin` or `owner`."
+                    "A key of role `gateway` acts for end users at gateways and has no access to the API, because it is \
+                     stored in client configurations. Use a key of role `viewer`, `admin` or `owner`."
                         .to_owned(),
                 ));
             }

@@ -294,7 +294,7 @@ fn written(outcome: &GatewayWrite, gateway: &Gateway) -> Result<(), ServiceError
 
 fn taken(slug: &str) -> String {
     format!(
-        "`{slug}` is taken, or was once used by another project, and clients may still know it: choose another."
+        "`{slug}` is taken, or another project used it before and clients may still have it: choose another."
     )
 }
 

@@ -263,7 +263,7 @@ pub async fn accept_as_newcomer(
 ) -> Result<Begun, ServiceError> {
     if !app.config.administrators.password_sign_in {
         return Err(ServiceError::Forbidden(
-            "This instance takes no passwords. Sign in with the identity provider, then open the link again."
+            "This instance does not use passwords. Sign in with the identity provider, then open the link again."
                 .to_owned(),
         ));
     }

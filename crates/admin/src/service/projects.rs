@@ -166,7 +166,7 @@ pub async fn delete(
         return Err(Invalid::one(
             "/confirm_name",
             format!(
-                "This is not the name of the project. Everything in it is deleted permanently: type `{}` to confirm. Nothing \
+                "This is not the name of the project. Everything in it is deleted permanently: enter `{}` to confirm. Nothing \
                  was deleted.",
                 project.name
             ),

@@ -38,7 +38,7 @@ pub enum SignInError {
     #[error("the account is disabled")]
     Disabled,
     /// This instance takes no passwords.
-    #[error("this instance takes no passwords")]
+    #[error("this instance does not use passwords")]
     PasswordsOff,
     /// Too many wrong passwords for this account or from this network.
     #[error("too many wrong passwords")]

@@ -30,7 +30,7 @@ pub enum SingleSignOnError {
     #[error("the provider vouches for no e-mail address of this person")]
     NoVerifiedAddress,
     /// No one has invited this address, and its domain opens no account.
-    #[error("no one has invited this address, and its domain opens no account")]
+    #[error("this address was not invited, and accounts are not created for its domain")]
     NotInvited,
     /// The account of this address signs in at the provider as someone else: the address has changed hands.
     #[error("the account of this address belongs to someone else at the provider")]

@@ -144,7 +144,7 @@ async fn as_user(
             let is_member = app.directory.is_member(authority.read(project)?, id);
             if !is_member.map_err(|_| StoreError::Busy)? {
                 return Err(ServiceError::conflict(
-                    "The account of this member is disabled: it cannot use the gateway, and no one can call in its name.",
+                    "The account of this member is disabled: it cannot use the gateway, and calls cannot be made in its name.",
                 ));
             }
             Ok(as_member(way, account, actor))
@@ -190,7 +190,7 @@ async fn as_user_of_source(
     }
     if user.status == UserStatus::Blocked {
         return Err(ServiceError::conflict(
-            "This user is blocked: they cannot call anything, and no one can call in their name. Unblock them first.",
+            "This user is blocked: calls cannot be made by them or in their name. Unblock them first.",
         ));
     }
     if user.key.issuer != source.issuer || user.key.claim != source.subject_claim {

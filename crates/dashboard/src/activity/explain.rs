@@ -37,7 +37,7 @@ pub(super) fn of(activity: &Activity) -> Option<Explanation> {
         Outcome::Refused => refused(activity.rule),
         Outcome::ToolError => explanation(
             "The server ran the tool, and the tool reported that it failed. Gatewright passed its answer on unchanged.",
-            "The person sees the reason in their client. If many calls of this tool fail, look into the log of the server.",
+            "The person sees the reason in their client. If many calls of this tool fail, check the log of the server.",
             Some(At::Server),
         ),
         Outcome::Error => explanation(
@@ -64,7 +64,7 @@ pub(super) fn of(activity: &Activity) -> Option<Explanation> {
         ),
         Outcome::Broken => explanation(
             "The server began its answer and closed the connection before the end. The client got only a part.",
-            "Look into the log of the server, and of proxies before it, for what happened at this time. A time limit of a proxy \
+            "Check the log of the server, and of proxies in front of it, for what happened at this time. A time limit of a proxy \
              is a common cause.",
             Some(At::Server),
         ),
@@ -114,17 +114,17 @@ fn refused(rule: Option<Rule>) -> Explanation {
             None,
         ),
         Rule::PersonBusy => explanation(
-            "As many requests of this person were running as may run at the same time.",
-            "The client can try again when one of them is done. If that does not end, a program may be calling in a loop.",
+            "This person already had the maximum number of requests running.",
+            "The client can try again when one of them is done. If this keeps happening, a program may be calling in a loop.",
             Some(At::Person),
         ),
         Rule::ProjectBusy => explanation(
-            "As many requests of this project were running as may run at the same time.",
+            "This project already had the maximum number of requests running.",
             "Look for a slow server or a program that calls in a loop. The limits are in the configuration of the instance.",
             None,
         ),
         Rule::NoSession => explanation(
-            "The session that the client named is not known here, or has ended.",
+            "The session that the client named is unknown, or has ended.",
             "Clients begin a new session after this. If the client does not, restart it.",
             None,
         ),

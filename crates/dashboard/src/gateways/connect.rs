@@ -222,12 +222,12 @@ fn turned_away(gateway: &Gateway, client: Client) -> Option<&'static str> {
     let settings = &gateway.settings;
     match client.introduction()? {
         Introduction::Registration if !settings.dynamic_registration => Some(
-            "It registers itself with each gateway, and this gateway does not accept that. Switch “clients that register \
-             themselves” on, or register the client beforehand.",
+            "It registers itself with each gateway, and this gateway does not accept that. Turn on “clients that register \
+             themselves”, or register the client beforehand.",
         ),
         Introduction::Either if !settings.dynamic_registration && !settings.metadata_documents => Some(
-            "This gateway accepts only clients that were registered beforehand. Register it, or switch one of the other ways \
-             in on.",
+            "This gateway accepts only clients that were registered beforehand. Register it, or turn on one of the other \
+             ways.",
         ),
         Introduction::Registration | Introduction::Either => None,
     }

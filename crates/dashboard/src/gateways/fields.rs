@@ -100,12 +100,12 @@ pub(super) const REGISTRATION: [(&str, &str, &str); 3] = [
     (
         "metadata_documents",
         "Client ID metadata documents",
-        "A client is known by the URL of a document about it. What newer clients do, and the only ones you can trust by name.",
+        "The client ID is the URL of a document about the client. Newer clients work this way, and only these can be trusted by name.",
     ),
     (
         "dynamic_registration",
         "Dynamic registration",
-        "A client registers itself, under any name it likes. Most clients of today still need it.",
+        "A client registers itself, under any name it chooses. Most current clients still need this.",
     ),
     (
         "preregistered_clients",

@@ -113,7 +113,7 @@ impl Kind {
     /// What they are to those who use the gateway.
     pub(super) const fn meaning(self) -> &'static str {
         match self {
-            Self::Tools => "What clients and their models get to see of these servers.",
+            Self::Tools => "What clients and their models see of these servers.",
             Self::Prompts => "Texts that people can start with.",
             Self::Resources => {
                 "What clients can read by its URI. A template describes every URI that matches it."

@@ -28,7 +28,7 @@ pub(super) const MODES: [ModeChoice; 3] = [
         value: Mode::ProjectMembers.as_str(),
         label: Mode::ProjectMembers.label(),
         mark: "For development",
-        who: "Members of this project sign in with their Gatewright account. For trying things out and for tools of your own team.",
+        who: "Members of this project sign in with their Gatewright account. For trying things out and for your own team's tools.",
         clients: "Clients open a browser once per person.",
     },
     ModeChoice {

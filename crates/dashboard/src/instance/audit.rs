@@ -111,7 +111,7 @@ fn change(change: &FieldChange) -> String {
     match (&change.before, &change.after) {
         (None, None) => format!("{field} changed"),
         (None, Some(after)) => format!("{field}: {}", words::shown(after, MAX_VALUE)),
-        (Some(before), None) => format!("{field}: {} taken away", words::shown(before, MAX_VALUE)),
+        (Some(before), None) => format!("{field}: {} removed", words::shown(before, MAX_VALUE)),
         (Some(before), Some(after)) => format!(
             "{field}: {} → {}",
             words::shown(before, MAX_VALUE),

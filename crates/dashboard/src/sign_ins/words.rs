@@ -29,7 +29,7 @@ pub(super) const fn step(step: Step) -> &'static str {
         Step::Keys => "Read the provider's keys",
         Step::TokenRequest => "Redeemed the provider's code",
         Step::IdToken => "Checked the ID token",
-        Step::Subject => "Found out who it is",
+        Step::Subject => "Identified the person",
         Step::Profile => "Read name and e-mail address",
         Step::Code => "Gave the app its code",
         Step::Token => "The app fetched its tokens",

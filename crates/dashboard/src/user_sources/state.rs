@@ -109,7 +109,7 @@ pub(super) fn notices(source: &UserSource, now: Timestamp) -> Vec<Notice> {
             title: "People are known by their e-mail address",
             since: None,
             text: "An address can pass to someone else, who then becomes that person here. Unless the provider never reuses an \
-                   address, choose another subject claim. A test sign-in shows which there are.",
+                   address, choose another subject claim. A test sign-in shows the available claims.",
             way: None,
         });
     }

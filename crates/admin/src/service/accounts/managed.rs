@@ -70,7 +70,7 @@ pub async fn offer_password(
     let account = existing(&mut change.tx, id).await?;
     if account.status == AccountStatus::Disabled {
         return Err(ServiceError::conflict(
-            "This account is disabled, and a new password would not let it in: enable it first.",
+            "This account is disabled, and cannot sign in with a new password: enable it first.",
         ));
     }
     let token = entropy::token(app.entropy.as_ref());

@@ -88,7 +88,7 @@ pub(super) fn finding(server: &Server, why: &Unavailable, cause: Option<&str>, w
         ),
         Unavailable::OtherVersion { .. } => told(
             "/url",
-            "The server refused the version of MCP it spoke a moment ago.".to_owned(),
+            "The server refused the protocol version that it used a moment ago.".to_owned(),
             "Check again. If it lasts, look at what the server logs.",
         ),
         Unavailable::NoSession { what, .. } => told(
@@ -134,7 +134,7 @@ fn late(time_limit: Duration, waited: Duration) -> Finding {
 pub(super) fn not_here_yet() -> Finding {
     told(
         "/url",
-        "The server was changed a moment ago and is not known here yet.".to_owned(),
+        "The server was changed a moment ago, and the change has not arrived here yet.".to_owned(),
         "Check again in a few seconds.",
     )
 }

@@ -40,8 +40,8 @@ pub(super) async fn claim_origin(
         String::new()
     };
     let detail = format!(
-        "Another project of this instance{whose} already tells `{origin}` who its users are. Ask the people who run \
-         the instance to add this origin to `servers.shared_assertion_origins`, tell this server nothing about users \
+        "Another project of this instance{whose} already identifies its users to `{origin}`. Ask the people who run \
+         the instance to add this origin to `servers.shared_assertion_origins`, do not identify users to this server \
          (`none`), or use another server."
     );
     Err(Invalid::one(pointer, detail).into())

@@ -47,7 +47,7 @@ pub async fn start(
     let (test, url) = relying_party::prepare(app, &source, starter, change.now);
     if !rows::insert(&mut change.tx, &test, MAX_PER_PROJECT).await? {
         return Err(ServiceError::conflict(format!(
-            "This project has {MAX_PER_PROJECT} test sign-ins open, which is the limit. Wait: each is forgotten \
+            "This project has {MAX_PER_PROJECT} test sign-ins open, which is the limit. Wait: each is deleted \
              after ten minutes."
         )));
     }

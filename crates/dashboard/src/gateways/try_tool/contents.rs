@@ -51,7 +51,7 @@ struct Message<'a> {
 }
 
 fn odd() -> Block {
-    Block::Other("A part that is not as MCP has it.".to_owned())
+    Block::Other("A part that does not follow MCP.".to_owned())
 }
 
 /// What a prompt became (2026-07-28, `GetPromptResult`).

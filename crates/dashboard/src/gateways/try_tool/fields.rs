@@ -182,7 +182,7 @@ impl Field {
             Kind::Json if typed.trim().is_empty() => None,
             Kind::Json => Some(serde_json::from_str(typed).map_err(|error| {
                 format!(
-                    "This is not JSON: it goes wrong in line {}, column {}.",
+                    "This is not JSON: the error is in line {}, column {}.",
                     error.line(),
                     error.column()
                 )

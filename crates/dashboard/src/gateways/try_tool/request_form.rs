@@ -204,7 +204,7 @@ impl RequestForm {
                     "The arguments must be a JSON object: begin with { and end with }.".to_owned()
                 } else {
                     let (line, column) = (error.line(), error.column());
-                    format!("This is not JSON: it goes wrong in line {line}, column {column}.")
+                    format!("This is not JSON: the error is in line {line}, column {column}.")
                 });
                 None
             }
@@ -230,7 +230,7 @@ impl RequestForm {
             self.json = None;
         } else {
             self.json_error =
-                Some("The form has no place for some of this. Stay with JSON, or take it out.".to_owned());
+                Some("The form has no field for some of this. Keep using JSON, or remove it.".to_owned());
         }
     }
 }

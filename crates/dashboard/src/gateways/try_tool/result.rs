@@ -148,8 +148,8 @@ impl ResultView {
             Outcome::Late => {
                 let seconds = TRIAL_PATIENCE.as_secs();
                 view.said = Some(format!(
-                    "The server did not answer, and reported nothing for {seconds} seconds. It was told to stop, but may have done part \
-                     of its work."
+                    "The server did not answer, and reported nothing for {seconds} seconds. Gatewright asked it to stop, but it may have \
+                     done part of its work."
                 ));
             }
             Outcome::TooLarge => {
@@ -196,7 +196,7 @@ impl ResultView {
 /// A part of the content of a tool or prompt.
 pub(super) fn block(raw: &RawValue) -> Block {
     let Ok(content) = serde_json::from_str::<Content>(raw.get()) else {
-        return Block::Other("A part that is not as MCP has it.".to_owned());
+        return Block::Other("A part that does not follow MCP.".to_owned());
     };
     match content.kind.as_str() {
         "text" => Block::Text(cut(&content.text)),
