@@ -222,7 +222,7 @@ async fn the_last_owner_stays_and_others_may_leave() {
             .get("/projects")
             .await
             .expect(200)
-            .has("No project is open to you")
+            .has("You have no projects yet")
     );
     ada.get(&project).await.expect(200);
 }
