@@ -65,7 +65,7 @@ pub async fn find(core: &Core, token: &Secret) -> Result<Option<Session>, StoreE
     }))
 }
 
-/// A use that is not noted is no reason to refuse the request.
+/// Failing to note a use is not a reason to refuse the request.
 async fn note_seen(core: &Core, id: AccountSessionId, now: Timestamp) {
     let noted = async {
         let mut tx = core.store.write().await?;

@@ -1,5 +1,5 @@
 //! The `Date` of answers (RFC 9110 section 6.6.1). The HTTP library keeps one for a second by the machine's clock and
-//! waits for that clock to pass it: after the clock was set back it would tell the old time for as long as that was.
+//! waits for that clock to pass it: after the clock was set back, it would show the old time for that long.
 
 use std::sync::Arc;
 

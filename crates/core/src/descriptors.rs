@@ -7,7 +7,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::Config;
 
-/// Connections to identity providers that may be open in any case. Where there is room to spare they get more.
+/// Connections to identity providers that may be open in any case. If there are places to spare, they get more.
 const PROVIDERS_MIN: u64 = 48;
 /// Connections to identity providers that are of use at most, so that those that hang leave some to the others.
 const PROVIDERS_MAX: u64 = 1_024;
@@ -18,7 +18,7 @@ pub(crate) const STRANGERS: u64 = 96;
 const RESERVE: u64 = 96 + PROVIDERS_MIN + STRANGERS;
 /// Files of SQLite: database, log and index of four connections, the same of three for the activity, and some that come and go.
 const OF_SQLITE: u64 = 28;
-/// An instance that could accept fewer connections than this is of no use.
+/// An instance that could accept fewer connections than this would be useless.
 const CONNECTIONS_MIN: u64 = 16;
 /// Connections to MCP servers that may be open however few clients may connect: idle ones count too.
 const UPSTREAM_MIN: u64 = 1_024;
@@ -74,7 +74,7 @@ impl Fit {
         Self::of(config, getrlimit(Resource::Nofile).current)
     }
 
-    /// What is wrong and what to do, where not everything that is configured fits.
+    /// What is wrong and what to do, if not everything that is configured fits.
     pub fn warning(&self) -> Option<String> {
         let limit = self.limit.filter(|_| self.connections < self.configured)?;
         Some(format!(

@@ -7,7 +7,7 @@ use gatewright_domain::{
 };
 use http::{HeaderName, HeaderValue};
 
-/// Fills in `${secret:NAME}`. `find` returns a secret's value and the origins it may be sent to.
+/// Fills in `${secret:NAME}`. `find` returns a secret's value and the origins it can be sent to.
 /// The error says, without any value, which header cannot be sent and what to do.
 ///
 /// Everything was checked when it was saved; it is checked again here because what is stored may be older than the

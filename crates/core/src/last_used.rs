@@ -7,7 +7,7 @@ use gatewright_store::{Store, StoreError, Urgency};
 use moka::sync::Cache;
 use tokio::sync::{Mutex, mpsc};
 
-/// A key's last use is told to within this long, which keeps a busy key from filling the queue.
+/// A key's last use is accurate to within this long, which keeps a busy key from filling the queue.
 const RESOLUTION: Duration = Duration::from_mins(1);
 /// Uses waiting to be written; beyond it they are dropped, because being late matters more to a request.
 const QUEUE: usize = 4_096;
@@ -50,7 +50,7 @@ impl LastUsed {
         if receiver.is_empty() {
             return Ok(0);
         }
-        // They wait where they are until there is a turn to write.
+        // They wait here until there is a turn to write.
         let mut tx = store.write_for(Urgency::Program).await?;
         let mut uses = Vec::new();
         while let Ok(used) = receiver.try_recv() {

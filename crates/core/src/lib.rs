@@ -1,4 +1,4 @@
-//! What every part of the gateway stands on: configuration, keys, outbound requests, the directory in memory, limits,
+//! What every part of the gateway uses: configuration, keys, outbound requests, the directory in memory, limits,
 //! telemetry and the context of a request. Nothing in here knows the parts.
 
 pub mod account_sessions;

@@ -1,4 +1,4 @@
-//! Where a browser goes after signing in: a path of ours, and nothing else.
+//! Where a browser goes after signing in: only a path of this instance.
 
 /// Where it goes when it did not say.
 const HOME: &str = "/";

@@ -83,7 +83,7 @@ pub fn address_prefix(address: IpAddr) -> String {
     }
 }
 
-/// Whether a proxy that is not trusted says for whom it speaks. Where all requests come through a proxy, this means that
+/// Whether a proxy that is not trusted names its client. If all requests come through a proxy, this means that
 /// everyone has the proxy's address.
 pub fn names_client_without_trust(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> bool {
     headers.contains_key(FORWARDED_FOR)
@@ -92,7 +92,7 @@ pub fn names_client_without_trust(peer: IpAddr, headers: &HeaderMap, trusted: &[
             .any(|network| network.contains(&peer.to_canonical()))
 }
 
-/// Headers by which proxies say that they are there. Each sends some of them.
+/// Headers that show that a proxy is in between. Each proxy sends some of them.
 const PROXY_HEADERS: [&str; 10] = [
     "forwarded",
     "via",
@@ -120,7 +120,7 @@ pub(crate) fn is_address_known(peer: IpAddr, headers: &HeaderMap, trusted: &[IpN
     !came_through_proxy || (headers.contains_key(FORWARDED_FOR) && is_trusted())
 }
 
-/// Walks from the peer towards the client for as long as the one who speaks is a trusted proxy.
+/// Walks from the peer towards the client as long as the sender is a trusted proxy.
 fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let trusts = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
     let mut address = peer.to_canonical();
@@ -170,7 +170,7 @@ pub enum BodyError {
     /// It came too slowly: 408.
     #[error("the request body did not arrive in time")]
     Timeout,
-    /// The client went away: no one is there to answer.
+    /// The client disconnected, so there is no one to respond to.
     #[error("the request body broke off")]
     Broken,
 }

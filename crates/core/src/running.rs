@@ -1,4 +1,4 @@
-//! How many requests run at once, by person and by project: one person with slow calls must not use up the connections
+//! How many requests run at the same time, by person and by project: one person with slow calls must not use up the connections
 //! of all others, and neither must all people of one project together.
 
 use std::{
@@ -108,7 +108,7 @@ pub struct Counted {
     project: Arc<Counter>,
 }
 
-/// A place among what runs, returned when it is dropped.
+/// A place for a running request, returned when it is dropped.
 #[derive(Debug)]
 pub struct Place {
     person: Option<(Arc<Person>, Part)>,
@@ -125,7 +125,7 @@ impl Drop for Place {
 }
 
 impl Running {
-    /// Counts with these bounds of requests that run at once.
+    /// Counts of running requests, with these bounds.
     pub fn new(per_person: u32, per_project: u32) -> Self {
         Self {
             per_person,

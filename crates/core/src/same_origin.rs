@@ -1,12 +1,12 @@
-//! Whether a request comes from a page of ours. Cookies and forms go along with what other sites make a browser do, so they
-//! alone say nothing about who wants something.
+//! Whether a request comes from a page of this instance. Cookies and forms go along with what other sites make a browser
+//! do, so they alone say nothing about who wants something.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header::ORIGIN};
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Whether a request that changes something comes from a page of ours: the browser says so (`Sec-Fetch-Site`, W3C Fetch
-/// Metadata), or, where it is too old for that, names our origin.
+/// Whether a request that changes something comes from a page of this instance: the browser says so (`Sec-Fetch-Site`, W3C Fetch
+/// Metadata), or, if it is too old for that, names our origin.
 pub fn is_same_origin(headers: &HeaderMap, public_url: &str) -> bool {
     let is_ours = |origin: &HeaderValue| {
         let ours = url::Url::parse(public_url).map(|url| url.origin().ascii_serialization());
@@ -25,12 +25,12 @@ pub fn is_same_origin(headers: &HeaderMap, public_url: &str) -> bool {
     }
 }
 
-/// Whether a request that only reads comes from a page of ours or from someone who typed its address; not from a page of
-/// another site.
+/// Whether a request that only reads comes from a page of this instance or from someone who entered its address; not from
+/// a page of another site.
 pub fn is_own_reading(headers: &HeaderMap) -> bool {
     match sole(headers, &FETCH_SITE) {
         Ok(Some(site)) => site == "same-origin" || site == "none",
-        // Too old a browser for it. It shows the answer to no one else (no CORS).
+        // The browser is too old for it. It does not show the response to other origins (no CORS).
         Ok(None) => true,
         Err(Twice) => false,
     }

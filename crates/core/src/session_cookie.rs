@@ -7,7 +7,7 @@ use crate::cookie::{CookieStyle, sole_value};
 
 const NAME: &str = "gatewright-session";
 
-/// The cookie's value, as a browser sent it. Two cookies of the name are none: one of them was planted.
+/// The cookie's value, as a browser sent it. Two cookies of this name count as none: one of them was planted.
 pub fn read(headers: &HeaderMap, public_url: &str) -> Option<Secret> {
     sole_value(headers, &name(public_url))
 }

@@ -27,7 +27,7 @@ pub struct Slot<T, E> {
     pub forced_at: Option<Timestamp>,
 }
 
-/// Why there is no value.
+/// Why a value could not be had.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Missed<E> {
     /// Fetching failed, for this caller or for the one it waited for.
@@ -36,7 +36,7 @@ pub enum Missed<E> {
     Waited,
 }
 
-/// What to do with the value at hand.
+/// What to do with the present value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// Take it.
@@ -60,7 +60,7 @@ impl Verdict {
 }
 
 impl<T: Send + Sync + 'static, E: Clone + Send + Sync + 'static> SingleFlight<T, E> {
-    /// The value of `key`: the one at hand when `judge` says so, else what `fetch` brings.
+    /// The value of `key`: the present one if `judge` accepts it, else what `fetch` returns.
     pub async fn get<F: Future<Output = Result<T, E>>>(
         &self,
         key: &str,
@@ -109,7 +109,7 @@ impl<T: Send + Sync + 'static, E: Clone + Send + Sync + 'static> SingleFlight<T,
         }
     }
 
-    /// The value of `key`, where it is at hand and `judge` says that it will do. Fetches nothing and waits for no one.
+    /// The value of `key`, if there is one and `judge` accepts it. Fetches nothing and does not wait.
     pub fn at_hand(
         &self,
         key: &str,
@@ -174,7 +174,7 @@ mod tests {
         Verdict::Use
     }
 
-    /// Ten callers at once, whose one fetch ends only when all have come; how often was fetched, and what they got.
+    /// Ten concurrent callers, whose one fetch completes only when all have called; how often it fetched, and what they got.
     async fn ten_at_once(
         outcome: Result<u32, &'static str>,
     ) -> (u32, Vec<Result<Arc<u32>, Missed<&'static str>>>) {

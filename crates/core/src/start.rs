@@ -18,7 +18,7 @@ use crate::{
     telemetry::Telemetry,
 };
 
-/// What every part shares. A part holds it behind an `Arc`.
+/// What all parts share. A part holds it in an `Arc`.
 #[derive(Debug)]
 pub struct Core {
     /// The configuration, validated.
@@ -45,7 +45,7 @@ pub struct Core {
     pub telemetry: Telemetry,
     /// Traces, metrics and logs for a collector.
     pub otlp: Otlp,
-    /// Cancelled when the process has been told to stop: readiness says so, while connections are still taken until
+    /// Cancelled when the process is asked to stop: readiness reports it, while connections are still accepted until
     /// `shutdown`.
     pub stopping: CancellationToken,
     /// Whether the stop begins with a drain, as SIGTERM and SIGQUIT do.
@@ -124,7 +124,7 @@ impl Core {
     }
 }
 
-/// A failure at start, in words that name a full disk and what lies on it.
+/// A failure at start, in words that name a full disk and what is stored on it.
 pub fn name_full_disk(error: StoreError, config: &Config) -> anyhow::Error {
     let full = error.is_disk_full();
     let error = anyhow::Error::from(error);

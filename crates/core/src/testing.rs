@@ -53,12 +53,12 @@ impl TestCore {
 /// Keeps every log event of this process within reach of a subscriber that one thread sets for itself.
 ///
 /// Tracing remembers per event whether any subscriber wants it. A thread without one that reaches an event first, at the
-/// moment another thread sets its own, can leave "no" behind for both. A default that never decides ahead prevents that.
+/// moment when another thread sets its own, can leave "no" for both. A default that never decides ahead prevents that.
 pub fn keep_log_events() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let undecided = registry().with(dynamic_filter_fn(|_, _| false));
-        // Fails where a test program has its own default, which then decides.
+        // Fails if a test program has its own default, which then decides.
         let _ = tracing::subscriber::set_global_default(undecided);
         tracing::callsite::rebuild_interest_cache();
     });

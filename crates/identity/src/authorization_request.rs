@@ -39,7 +39,7 @@ struct AuthorizationRequest<'a> {
     client_id: &'a str,
     /// Our callback.
     redirect_uri: &'a str,
-    /// Scopes asked for, `openid` among them.
+    /// The requested scopes, including `openid`.
     scopes: &'a [String],
     /// Names the pending sign-in.
     state: &'a str,

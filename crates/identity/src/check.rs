@@ -34,7 +34,7 @@ pub enum CheckName {
     Endpoints,
     /// The provider supports the authorization code flow.
     CodeFlow,
-    /// The provider supports PKCE with S256, where it says what it supports.
+    /// The provider supports PKCE with S256, if it says what it supports.
     Pkce,
     /// The provider takes the client secret in a way we can send it.
     ClientAuthentication,
@@ -42,9 +42,9 @@ pub enum CheckName {
     SignatureAlgorithm,
     /// The key set can be fetched and has a usable key.
     Keys,
-    /// The provider knows the scopes, where it says which it knows.
+    /// The provider supports the scopes, if it lists those it supports.
     Scopes,
-    /// The provider names itself in its authorization responses, so that no other can pass for it.
+    /// The provider names itself in its authorization responses, so that no other provider can be taken for it.
     IssuerParameter,
     /// The subject claim identifies people for good.
     SubjectClaim,
@@ -69,7 +69,7 @@ impl CheckName {
         }
     }
 
-    /// The field it is about, where nothing more exact was found: a JSON pointer into the registration.
+    /// The field it is about, if nothing more exact was found: a JSON pointer into the registration.
     pub const fn pointer(self) -> &'static str {
         match self {
             Self::IssuerUrl

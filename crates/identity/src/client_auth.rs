@@ -51,7 +51,7 @@ pub(crate) fn request(
 /// What changes its meaning when it is form-decoded or split at the first colon, and what a header cannot carry.
 ///
 /// Servers differ: most form-decode id and secret as RFC 6749 section 2.3.1 says, some percent-decode, some compare what
-/// was sent as it is. So nothing is encoded that all of them read alike, such as the `~` and `.` in secrets of Entra ID
+/// was sent as it is. So what all of them read alike is not encoded, such as the `~` and `.` in secrets of Entra ID
 /// or the `/` and `=` of base64, and a space becomes `%20`, which both decodings read.
 const MISREAD: &AsciiSet = &CONTROLS.add(b'%').add(b'+').add(b':').add(b' ');
 

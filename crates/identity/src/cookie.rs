@@ -18,7 +18,7 @@ const MAX_PER_BROWSER: usize = 10;
 /// What they may take of a request's head. Proxies cut heads at some 8 kB, and other cookies want room too.
 const MAX_BYTES_PER_BROWSER: usize = 6_000;
 
-/// A kind of sign-in, by what tells its cookies from others.
+/// A kind of sign-in, by what distinguishes its cookies from others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kind {
     /// The name of its cookies. Where a browser has one per sign-in, the name is what they begin with.
@@ -67,9 +67,9 @@ impl<'a> SignInCookies<'a> {
         }
     }
 
-    /// Makes the cookie of the sign-in that `state` names, which carries `plain` sealed. The browser's oldest ones give way
+    /// Makes the cookie of the sign-in that `state` names, which carries `plain` sealed. The browser's oldest ones are removed
     /// when there are too many, or they are too long together. Returns `Set-Cookie`, one header each: the new cookie, then
-    /// those that give way.
+    /// those that are removed.
     pub fn bind(
         self,
         now: Timestamp,
@@ -127,7 +127,7 @@ impl<'a> SignInCookies<'a> {
         life_seconds: u64,
         headers: &HeaderMap,
     ) -> Vec<HeaderValue> {
-        // The time in front tells which of a browser's cookies is the oldest; it proves nothing and need not.
+        // The time in front shows which of a browser's cookies is the oldest; it proves nothing and does not have to.
         let value = format!("{}.{}", now.as_seconds(), sealed.0);
         let name = self.name(state);
         let mut set_cookies = vec![self.style.set(&name, &value, life_seconds)];

@@ -1,6 +1,6 @@
 //! Whether a provider knows our client id and secret, found out without a sign-in: a code that was never issued is
 //! redeemed. A provider that authenticates the client first (RFC 6749 section 4.1.3) refuses the code of a client whose
-//! secret is right, and the client where it is wrong. Some look at the code first and so refuse it either way;
+//! secret is right, and the client if it is wrong. Some look at the code first and so refuse it either way;
 //! redeeming it again with a secret that is certainly wrong tells them apart.
 
 use gatewright_domain::{
@@ -25,7 +25,7 @@ enum Sign {
     Unclear(u16, String),
     /// The client may have been accepted: something else was refused.
     OtherRefused,
-    /// Nothing can be told from it, for this reason.
+    /// It proves nothing, for this reason.
     Silent(String),
 }
 
@@ -38,7 +38,7 @@ const ALIKE: &str = "The provider answers alike to the stored client secret and 
 pub struct Probed {
     /// Whether the provider knows the client.
     pub credentials: TestedCredentials,
-    /// How the secret had to be sent, where that is not what was tried first.
+    /// How the secret had to be sent, if that is not what was tried first.
     pub other_method: Option<SecretMethod>,
 }
 

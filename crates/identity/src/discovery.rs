@@ -13,7 +13,7 @@ pub enum Unusable {
     Missing,
     /// Not a URL.
     NotAUrl,
-    /// Neither https nor, where that is allowed, http on loopback.
+    /// Neither https nor, if that is allowed, http on loopback.
     Insecure,
     /// A URL with a user name, password or fragment.
     Decorated,
@@ -45,7 +45,7 @@ impl UrlRule {
     }
 }
 
-/// Where the discovery document of an issuer lies: one terminating slash of the issuer is removed before the path is
+/// Where the discovery document of an issuer is: one terminating slash of the issuer is removed before the path is
 /// appended (OpenID Connect Discovery 1.0 section 4.1).
 pub(crate) fn document_url(issuer: &str) -> String {
     let base = issuer.strip_suffix('/').unwrap_or(issuer);
@@ -90,7 +90,7 @@ impl Document {
         self.0.get(member).and_then(Value::as_str)
     }
 
-    /// A list of texts; `None` when the provider publishes none. Items that are no text are left out.
+    /// A list of texts; `None` if the provider publishes none. Items that are not text are left out.
     pub(crate) fn list(&self, member: &str) -> Option<Vec<String>> {
         let items = self.0.get(member)?.as_array()?;
         Some(
@@ -122,11 +122,11 @@ pub struct Provider {
     pub token_endpoint: Url,
     /// Where the keys are.
     pub jwks_uri: Url,
-    /// Where name and e-mail may be asked for.
+    /// Where name and e-mail address can be requested.
     pub userinfo_endpoint: Option<Url>,
     /// How its endpoints take the client secret, as far as it says (`token_endpoint_auth_methods_supported`).
     pub client_authentication: Option<Vec<String>>,
-    /// Where authorization requests must be pushed to before the browser comes (RFC 9126); `None` where they need not.
+    /// Where authorization requests must be pushed to before the browser comes (RFC 9126); `None` if that is not required.
     pub pushed_requests: Option<Url>,
     /// Whether authorization responses must carry `iss` (RFC 9207 section 3).
     pub sends_issuer: bool,

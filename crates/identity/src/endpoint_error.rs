@@ -1,4 +1,4 @@
-//! What an endpoint of a provider says went wrong (RFC 6749 section 5.2), also where it says so in its own words: what is
+//! What an endpoint of a provider says went wrong (RFC 6749 section 5.2), also if it says so in its own words: what is
 //! said of the client must be recognised, because another secret, or another way to send it, may be right.
 
 use serde_json::{Map, Value};
@@ -24,7 +24,7 @@ pub(crate) enum ErrorKind {
     Client,
     /// The code.
     Grant,
-    /// It passes by itself.
+    /// It is temporary.
     Passing,
     /// Anything else.
     Other,
@@ -70,7 +70,7 @@ fn number(description: &str) -> Option<&str> {
     is_number.then_some(number)
 }
 
-/// Whether an error code, as it is shown, says that it passes by itself (RFC 6749 section 4.1.2.1).
+/// Whether an error code, as it is shown, means a temporary condition (RFC 6749 section 4.1.2.1).
 pub fn is_passing(shown: &str) -> bool {
     let code = shown.split(',').next().unwrap_or_default();
     ErrorKind::of(code, "") == ErrorKind::Passing
@@ -82,7 +82,7 @@ impl ErrorKind {
         let description = description.to_ascii_lowercase().replace(['_', '-'], " ");
         match code.as_str() {
             "invalid_client" | "unauthorized_client" => return Self::Client,
-            // Azure AD B2C says so of a wrong secret (AADB2C90081).
+            // Azure AD B2C reports a wrong secret like this (AADB2C90081).
             "invalid_grant" if description.contains("client secret does not match") => return Self::Client,
             "invalid_grant" => return Self::Grant,
             "temporarily_unavailable" | "server_error" | "slow_down" => return Self::Passing,

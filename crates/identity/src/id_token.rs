@@ -1,6 +1,6 @@
 //! ID tokens: the signature first, then the claims, by OpenID Connect Core section 3.1.3.7.
 //!
-//! Each stage is a type that only the stage before it gives: [`UnverifiedToken`], [`SignedClaims`], [`IdToken`].
+//! Each stage is a type that only the stage before it returns: [`UnverifiedToken`], [`SignedClaims`], [`IdToken`].
 
 use std::time::Duration;
 
@@ -19,16 +19,16 @@ use crate::{
     subject::{self, SubjectError},
 };
 
-/// How far a provider's clock may be off. Machines that run a time service are within seconds.
+/// How far off a provider's clock can be. Machines that run a time service are within seconds.
 const CLOCK_SKEW: Duration = Duration::from_mins(2);
 
-/// How old an ID token may be when it arrives. `exp` decides (OpenID Connect Core section 3.1.3.7): providers date `iat`
-/// back (Entra ID by five minutes) and repeat tokens for a while. An hour tells of a clock that is wrong, or of an answer
+/// How old an ID token can be when it arrives. `exp` decides (OpenID Connect Core section 3.1.3.7): providers date `iat`
+/// back (Entra ID by five minutes) and repeat tokens for a while. More than an hour means a clock that is wrong, or a response
 /// that something in between kept.
 const MAX_AGE: Duration = Duration::from_hours(1);
 
 /// The kinds of token that are signed with the same keys and are no ID tokens (RFC 9068, RFC 8417, OpenID Connect
-/// Back-Channel Logout 1.0, RFC 9449), by their `typ`. ID tokens have none of their own.
+/// Back-Channel Logout 1.0, RFC 9449), by their `typ`. ID tokens do not have their own.
 const OTHER_KINDS: [&str; 4] = ["at+jwt", "secevent+jwt", "logout+jwt", "dpop+jwt"];
 
 /// What `typ` may begin with (RFC 7515 section 4.1.9).
@@ -86,10 +86,10 @@ pub enum IdTokenError {
     /// Past `exp`.
     #[error("the ID token expired {0} seconds ago")]
     Expired(i64),
-    /// `iat` or `nbf` lies ahead.
+    /// `iat` or `nbf` is in the future.
     #[error("the ID token is from {0} seconds in the future")]
     Future(i64),
-    /// `iat` lies too far back.
+    /// `iat` is too long ago.
     #[error("the ID token was issued {0} seconds ago, although it just came from the provider")]
     Stale(i64),
     /// `nonce` is missing or not a string.
@@ -98,10 +98,10 @@ pub enum IdTokenError {
     /// `nonce` is another sign-in's.
     #[error("the nonce of the ID token is not the one sent")]
     NonceWrong,
-    /// `at_hash` does not belong to the access token beside it.
+    /// `at_hash` does not match the access token that came with it.
     #[error("`at_hash` of the ID token does not match the access token beside it")]
     AccessTokenHash,
-    /// `sub` is missing or names no one.
+    /// `sub` is missing or does not identify anyone.
     #[error("`sub` of the ID token is not usable: {0}")]
     Sub(SubjectError),
 }
@@ -127,7 +127,7 @@ impl IdTokenError {
     }
 }
 
-/// How two issuers differ, in words that tell what to type without repeating a claim.
+/// How two issuers differ, in words that say what to enter without repeating a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IssuerDifference {
     /// It is missing or not a string.
@@ -296,7 +296,7 @@ impl SignedClaims {
     }
 }
 
-/// `aud` contains the client id, and `azp` is the client id where it is present. Several audiences need no `azp`: OpenID
+/// `aud` contains the client id, and `azp` is the client id if it is present. Several audiences need no `azp`: OpenID
 /// Connect Core with errata set 2, section 3.1.3.7, leaves that to extensions, the token came from the provider itself,
 /// and its nonce is ours.
 fn check_audience(claims: &Map<String, Value>, client_id: &str) -> Result<(), IdTokenError> {

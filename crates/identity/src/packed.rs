@@ -43,7 +43,7 @@ impl Packer {
         self.number(at.as_millis().cast_unsigned());
     }
 
-    /// A text. Random values are base64url: their bytes are a quarter shorter, and give the same text back.
+    /// A text. Random values are base64url: their bytes are a quarter shorter, and return the same text.
     pub fn text(&mut self, text: &str) {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok();
         let (kind, bytes) = match &bytes {
@@ -63,7 +63,7 @@ impl Packer {
     }
 }
 
-/// Bytes that are read from the front. Each reading is `None` where they are not what is expected.
+/// Bytes that are read from the front. Each reading is `None` if they are not what is expected.
 #[derive(Debug)]
 pub struct Unpacker<'a>(&'a [u8]);
 

@@ -112,8 +112,8 @@ impl ProviderError {
     }
 }
 
-/// What is known of providers, and how much is asked of them: discovery documents by issuer, key sets by their address, and
-/// the limits of work at providers.
+/// What is known about providers, and how much is requested from them: discovery documents by issuer, key sets by their
+/// address, and the limits of work at providers.
 #[derive(Debug)]
 pub struct Providers {
     fetch: Fetch,
@@ -168,7 +168,7 @@ impl Providers {
         &self.fetch
     }
 
-    /// Which URLs providers may have here.
+    /// Which URLs providers can have here.
     pub(crate) fn url_rule(&self) -> UrlRule {
         self.url_rule
     }
@@ -215,7 +215,7 @@ impl Providers {
             .map_err(|error| missed(error, Resource::Keys))
     }
 
-    /// Forgets what is known of a provider whose endpoint failed: the endpoint may have moved.
+    /// Forgets what is known about a provider whose endpoint failed: the endpoint may have moved.
     pub fn forget(&self, issuer: &str) {
         self.documents.forget(issuer);
     }

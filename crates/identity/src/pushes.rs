@@ -10,7 +10,7 @@ use moka::sync::Cache;
 const PER_SECOND: NonZeroU32 = NonZeroU32::new(20).expect("it is not zero");
 /// Requests at once.
 const BURST: NonZeroU32 = NonZeroU32::new(100).expect("it is not zero");
-/// Registrations remembered. Beyond it the least used give way.
+/// Registrations that are remembered. Beyond that, the least used ones are forgotten.
 const MAX_REGISTRATIONS: u64 = 10_000;
 /// A registration not seen for this long is forgotten; its quota has refilled by then.
 const FORGET_AFTER: Duration = Duration::from_mins(1);

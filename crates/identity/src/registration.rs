@@ -18,7 +18,7 @@ pub struct Registration<'a> {
     pub authentication: ClientAuthentication,
     /// The client secrets, one or two.
     pub secrets: ClientSecrets,
-    /// Scopes asked for, `openid` among them.
+    /// The requested scopes, including `openid`.
     pub scopes: &'a [String],
     /// Where the provider sends people back to.
     pub redirect_url: String,
@@ -45,7 +45,7 @@ impl ClientSecrets {
         }
     }
 
-    /// The newest, where it can be opened.
+    /// The newest, if it can be opened.
     pub(crate) fn newest(&self) -> Option<&Secret> {
         let newest = self.in_turn.iter().find(|(slot, _)| *slot == SecretSlot::Current);
         newest.and_then(|(_, secret)| secret.as_ref())

@@ -12,7 +12,7 @@ const SHOWN: usize = 60;
 pub struct Returned {
     /// Names the sign-in. Some providers leave it out when they refuse.
     pub state: Option<String>,
-    /// The provider that answers, where it says so.
+    /// The provider that responds, if it names itself.
     pub issuer: Option<String>,
     code: Option<String>,
     error: Option<String>,
@@ -73,7 +73,7 @@ impl Returned {
         }
     }
 
-    /// How the issuer that answers differs from the configured one; nothing where it is the same or not named.
+    /// How the issuer that answers differs from the configured one; nothing if it is the same or not named.
     pub fn issuer_difference(&self, configured: &str) -> Option<IssuerDifference> {
         let issuer = self.issuer.as_deref()?;
         IssuerDifference::between(configured, Some(issuer))
@@ -85,7 +85,7 @@ impl Returned {
     }
 }
 
-/// Whether a code has only characters that a code may have (RFC 6749 appendix A.11). Some providers read others as digits.
+/// Whether a code has only characters that a code can have (RFC 6749 appendix A.11). Some providers read others as digits.
 fn is_code(text: &str) -> bool {
     text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }

@@ -1,12 +1,12 @@
 //! The subject: the one configured claim of the ID token that says who the user is. There is no fallback to another
-//! claim, because a value taken from elsewhere would be another person's or no one's.
+//! claim, because a value from elsewhere would be another person's, or not a person's at all.
 
 use serde_json::{Map, Value};
 
 /// The longest subject, in characters (OpenID Connect Core section 2 bounds `sub` at 255).
 const MAX_CHARACTERS: usize = 255;
 
-/// What speaks against `email` as the subject claim.
+/// The reasons against `email` as the subject claim.
 pub const EMAIL_CHANGES_HANDS: &str =
     "E-mail addresses change hands: a person who gets someone's old address becomes that person here.";
 
@@ -20,7 +20,7 @@ pub enum SubjectError {
     /// The ID token lacks it.
     #[error("the ID token has no claim `{0}`")]
     Missing(String),
-    /// It is of a kind that names no one.
+    /// It is of a kind that cannot identify a person.
     #[error("the claim `{claim}` is {kind}, not a string or an integer")]
     Kind {
         /// The configured claim.

@@ -1,5 +1,5 @@
 //! The token request to a provider: the code is redeemed, and while a client secret is being rotated both are tried, in
-//! the order that `ClientSecretSlots` gives (OpenID Connect Core section 3.1.3, RFC 6749 section 4.1.3).
+//! the order of `ClientSecretSlots` (OpenID Connect Core section 3.1.3, RFC 6749 section 4.1.3).
 
 #[cfg(test)]
 mod tests;
@@ -147,7 +147,7 @@ pub struct Redeemed {
     pub tokens: Result<Tokens, TokenError>,
     /// Whether the newest secret was refused, in the way of sending that led to this.
     pub newest_refused: bool,
-    /// How the accepted secret was sent, where that is not what was tried first.
+    /// How the accepted secret was sent, if that is not what was tried first.
     pub other_method: Option<SecretMethod>,
 }
 

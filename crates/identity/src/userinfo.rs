@@ -28,7 +28,7 @@ const MAX_NAME: usize = 200;
 /// The longest e-mail address (RFC 5321 section 4.5.3.1).
 const MAX_EMAIL: usize = 254;
 
-/// What a provider says of a person beside who they are.
+/// What a provider says about a person in addition to who they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Profile {
     /// The name to show.
@@ -138,7 +138,7 @@ impl Visit<'_> {
         }
     }
 
-    /// The claims of the userinfo endpoint about the person of an ID token; `None` where there is no endpoint or nothing to
+    /// The claims of the userinfo endpoint about the person of an ID token; `None` if there is no endpoint or nothing to
     /// show there.
     pub async fn userinfo(
         &self,

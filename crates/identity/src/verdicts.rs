@@ -11,7 +11,7 @@ use moka::sync::Cache;
 const PER_MINUTE: NonZeroU32 = NonZeroU32::new(3).expect("it is not zero");
 /// Changes at once: a rotation of many secrets.
 const BURST: NonZeroU32 = NonZeroU32::new(60).expect("it is not zero");
-/// Projects remembered. Beyond it the least used give way.
+/// Projects that are remembered. Beyond that, the least used ones are forgotten.
 const MAX_PROJECTS: u64 = 10_000;
 /// A project not seen for this long is forgotten; its quota has refilled by then.
 const FORGET_AFTER: Duration = Duration::from_mins(30);

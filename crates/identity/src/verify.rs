@@ -25,7 +25,7 @@ pub enum VerifyError {
 
 impl Visit<'_> {
     /// Checks the ID token, and returns it with the keys that verified it. If no key fits or the signature does not verify, the
-    /// provider may have rotated its keys: they are fetched again, unless that was done a moment ago. `reads_again` is
+    /// provider may have rotated its keys: they are fetched again, unless that happened a moment ago. `reads_again` is
     /// called before.
     pub async fn verify(
         &self,

@@ -4,7 +4,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 
 /// Reads `log.level`: a level, and after commas others for single parts, like `info,gatewright::fetch=debug`.
 pub(crate) fn parse(text: &str) -> Option<Targets> {
-    // The parser also takes numbers and nothing at all, which no one means.
+    // The parser also accepts numbers and an empty text, which are never intended.
     let is_level = |part: &str| {
         part.bytes().all(|byte| byte.is_ascii_alphabetic())
             && !part.is_empty()

@@ -1,4 +1,4 @@
-//! Where the master keys come from: the configuration, or on SQLite a file that is made beside the database at first
+//! Where the master keys come from: the configuration, or on SQLite a file that is created next to the database at first
 //! start.
 
 use std::{
@@ -83,7 +83,7 @@ fn generated(data_dir: &Path, entropy: &dyn Entropy) -> anyhow::Result<MasterKey
     write_new(&path, &MasterKey::generate(entropy), entropy)
         .with_context(|| format!("the master key {} cannot be written", path.display()))?;
     tracing::info!(path = %path.display(), "created a master key; back it up, because no stored secret can be read without it");
-    // Read back: when two processes start at once, the one that came first decides.
+    // Read back: when two processes start at the same time, the first one decides.
     read(&path)
 }
 
@@ -100,7 +100,7 @@ fn write_new(path: &Path, key: &MasterKey, entropy: &dyn Entropy) -> io::Result<
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     });
-    // Also where there is no room for it: each start would leave another one.
+    // Also if there is no space for it: each start would leave another one.
     fs::remove_file(&aside)?;
     linked?;
     path.parent()

@@ -1,4 +1,4 @@
-//! Who is told when something needs attention, and through which mail server. Like those of `sections`, the doc
+//! Who is notified when something needs attention, and through which mail server. Like those of `sections`, the doc
 //! comments are what users read.
 
 use std::time::Duration;

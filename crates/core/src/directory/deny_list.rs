@@ -73,7 +73,7 @@ impl DenyList {
     }
 }
 
-/// The number under which what a revocation is about stands in the list. Clients are blocked by the configuration.
+/// The number under which the list has the subject of a revocation. Clients are blocked by the configuration.
 pub(super) const fn number_of(what: Denied) -> Option<u128> {
     match what {
         Denied::Grant(id) => Some(id.number()),
@@ -82,7 +82,7 @@ pub(super) const fn number_of(what: Denied) -> Option<u128> {
     }
 }
 
-/// Where a number stands: by its last bits, which are random (RFC 9562 section 5.7).
+/// The place of a number: by its last bits, which are random (RFC 9562 section 5.7).
 fn place(number: u128) -> (usize, usize) {
     let bytes = number.to_le_bytes();
     (usize::from(bytes[0]) % WIDTH, usize::from(bytes[1]) % WIDTH)

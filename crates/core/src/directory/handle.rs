@@ -24,7 +24,7 @@ use super::{
 };
 use crate::config::Config;
 
-/// How old a reading may be before requests are refused with 503: never a stale "allow".
+/// How old a reading can be before requests are refused with 503: never a stale "allow".
 const STALE_AFTER: Duration = Duration::from_secs(5);
 /// A reading, or a page of one, that takes longer counts as failed, so that the next can try.
 const READ_DEADLINE: Duration = Duration::from_secs(3);
@@ -142,7 +142,7 @@ impl DirectoryHandle {
     }
 
     /// Whether the time of day went back by more than clocks may differ since this was last asked. Revocations that were
-    /// forgotten by the later time may be gone from the database too, so anyone who remembers that something was good must
+    /// forgotten by the later time may be gone from the database too, so anyone who remembers that something was valid must
     /// look again.
     pub fn take_went_back(&self) -> bool {
         self.went_back.swap(false, Ordering::AcqRel)
@@ -172,7 +172,7 @@ impl DirectoryHandle {
         let (mut tx, latest) = within(READ_DEADLINE, begin).await?;
         let current = self.current.load_full();
         // A database that lost changes, as after a failover or a restored backup, is believed, and read as a whole. While
-        // it could not be read, it may have lost some and come past the old numbers with others.
+        // it could not be read, it may have lost some and then have passed the old numbers with others.
         let known = current.latest.filter(|known| {
             !turn.whole
                 && known.configuration <= latest.configuration
@@ -230,7 +230,7 @@ impl DirectoryHandle {
         };
         let mut place = Some(Place::after(since));
         while let Some(page) = place {
-            // As many as there are, so that what blocking a client with a million grants leaves behind is read as well.
+            // All of them, so that the revocations of a blocked client with a million grants are read as well.
             let next = revocation::read_page(tx, page, now, &mut deny);
             place = within(READ_DEADLINE, next).await?;
         }

@@ -1,4 +1,4 @@
-//! Which addresses may be dialled. Special-purpose addresses are those of the IANA registries (RFC 6890); addresses that
+//! Which addresses can be dialled. Special-purpose addresses are those of the IANA registries (RFC 6890); addresses that
 //! carry an IPv4 address inside are judged by what they lead to.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -45,7 +45,7 @@ impl AddressRules {
         }
     }
 
-    /// Whether an address may be dialled; the error names the host and the remedy, not the address, which a stranger
+    /// Whether an address can be dialled; the error names the host and the remedy, not the address, which a stranger
     /// could use to look into a network.
     pub(super) fn check(&self, policy: Policy, host: &str, address: IpAddr) -> Result<(), FetchError> {
         let reached = targets(address).into_iter().flatten().chain([address]);

@@ -1,4 +1,4 @@
-//! Who causes a fetch of a stranger's URL, so that no network uses up what is meant for all.
+//! Who causes a fetch of a stranger's URL, so that one network cannot use up what is meant for all.
 
 use std::net::IpAddr;
 
@@ -38,7 +38,7 @@ impl Asker {
 /// What a fetch of a stranger's URL is counted against.
 #[derive(Debug, Clone, Copy)]
 pub enum Standing<'a> {
-    /// Someone in this network named a URL that no one knows here.
+    /// A client in this network named a URL that is unknown here.
     Unknown(&'a Asker),
     /// Someone has signed in to this project with the client that the URL belongs to.
     Known(ProjectId),
@@ -47,7 +47,7 @@ pub enum Standing<'a> {
 }
 
 impl Standing<'_> {
-    /// The project that it is counted for, where it is.
+    /// The project that it is counted for, if any.
     pub const fn project(self) -> Option<ProjectId> {
         match self {
             Self::Unknown(_) => None,

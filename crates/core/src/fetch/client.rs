@@ -14,7 +14,7 @@ use super::{Policy, connector::VettedConnector, home::Home, servers::Servers};
 const IDLE_PER_HOST: usize = 256;
 /// The same for hosts of the configuration: one for each signal that is sent.
 const IDLE_CONFIGURED: usize = 3;
-/// How long an idle connection is kept. Servers close theirs after some time too; anyone who is first costs one dial.
+/// How long an idle connection is kept. Servers close theirs after some time too; whichever side is first, it costs one dial.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Upper bound of a connection's read buffer, which grows with what arrives and shrinks again.
 const READ_BUFFER: usize = 256 * 1024;

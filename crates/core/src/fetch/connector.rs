@@ -23,7 +23,7 @@ use super::{FetchError, Policy, address::AddressRules, held::Held, home::Home, r
 
 /// How long a connection may take to come about, all addresses together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The next address is tried beside the present one after this long (RFC 8305 section 5).
+/// The next address is tried in parallel after this long (RFC 8305 section 5).
 const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
 /// Addresses of one name that are tried at most.
 const MAX_ADDRESSES: usize = 8;
@@ -34,7 +34,7 @@ pub(crate) struct VettedConnector {
     policy: Policy,
     rules: Arc<AddressRules>,
     resolver: Arc<dyn Resolve>,
-    /// Places for open connections, where they are bounded.
+    /// Places for open connections, if they are bounded.
     places: Option<Arc<Semaphore>>,
     /// Where connections live.
     home: Home,
@@ -96,7 +96,7 @@ impl VettedConnector {
             })
     }
 
-    /// The addresses of a host, all of them allowed: one that is not spoils the name.
+    /// The addresses of a host, all of them allowed: if one is not, the name is refused.
     async fn vetted(&self, host: &str) -> Result<Vec<IpAddr>, FetchError> {
         let unresolved = || FetchError::Resolve(host.to_owned());
         // `url` reads every spelling of an IPv4 address (octal, hexadecimal, one number) as the system would.
@@ -155,7 +155,7 @@ async fn dial(host: &str, addresses: &[IpAddr], port: u16) -> Result<TcpStream, 
                 Ok(stream) => {
                     // Requests are written as a whole; waiting for more to send only delays them.
                     let _ = stream.set_nodelay(true);
-                    // A stream may be silent for long; a peer that vanished must not seem so.
+                    // A stream may be silent for a long time; a peer that vanished must not look like one.
                     let _ = SockRef::from(&stream).set_tcp_keepalive(&crate::keepalive());
                     return Ok(stream);
                 }

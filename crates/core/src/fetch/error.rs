@@ -25,7 +25,7 @@ pub enum FetchError {
     /// The body is longer than the cap.
     #[error("the answer of {0} is too large")]
     TooLarge(String),
-    /// The connection broke or what came was not HTTP.
+    /// The connection broke, or the response was not HTTP.
     #[error("the answer of {0} broke off or is not HTTP")]
     Broken(String),
     /// The answer is compressed, although that was declined.
@@ -33,7 +33,7 @@ pub enum FetchError {
     Coded {
         /// The host of the URL.
         host: String,
-        /// The coding, where it is a usual one.
+        /// The coding, if it is a usual one.
         coding: &'static str,
     },
     /// Too many fetches to this host (stranger policy), or too many connections to servers are open.

@@ -1,5 +1,5 @@
-//! Fetches whose URL a stranger chose: one at a time and so many a minute per host, few at once in all, and of all that no
-//! more than a share for any one network, or for any one project where it is a project that vouches for the URL.
+//! Fetches whose URL a stranger chose: one at a time and a limited number a minute per host, few at once in all, and of all
+//! that at most a share for any one network, or for any one project if a project vouches for the URL.
 
 use std::{
     cmp::Reverse,
@@ -140,7 +140,7 @@ impl Default for Gate {
 }
 
 impl Gate {
-    /// A gate that lets so many fetches a minute through to a host, or to whatever else it is asked to count by.
+    /// A gate that lets this many fetches a minute through to a host, or to whatever else it counts by.
     pub(super) fn with(per_minute: u32) -> Self {
         Self {
             per_minute,
@@ -260,8 +260,9 @@ impl Counts {
         self.hosts.len() < MAX_HOSTS
     }
 
-    /// Makes room for newcomers: of the domain, or project, with the most hosts, those go that were asked the least. So anyone who
-    /// makes up names below a domain pushes out their own, and a host whose fetches are used up stays remembered.
+    /// Makes room for newcomers: of the domain, or project, with the most hosts, those go that were asked the least. So
+    /// anyone who makes up names below a domain pushes out their own, and a host whose fetches are used up stays
+    /// remembered.
     fn forget_hosts(&mut self) {
         let mut of_owner: HashMap<&str, usize> = HashMap::new();
         for name in self.hosts.keys() {

@@ -59,10 +59,11 @@ const CONFIGURED: usize = 8;
 /// The byte order mark, which RFC 8259 section 8.1 lets readers ignore.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Who chose the URL decides where it may lead.
+/// Where a URL can lead depends on who chose it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Policy {
-    /// An administrator: private networks allowed, link-local and cloud metadata never, loopback only while the public URL is loopback.
+    /// An administrator: private networks allowed, link-local and cloud metadata never, loopback only while the public
+    /// URL is loopback.
     Operator,
     /// The configuration of the process: the same, and loopback always, where collectors of telemetry listen.
     Configuration,
@@ -114,9 +115,9 @@ struct Inner {
     /// For what is not HTTP.
     dialler: VettedConnector,
     gate: Gate,
-    /// For URLs of clients that someone has signed in with; counts each URL of each project by itself.
+    /// For URLs of clients that someone has signed in with; counts each URL of each project separately.
     known: Gate,
-    /// For URLs that strangers send and an administrator listed; counts each URL of each project by itself.
+    /// For URLs that strangers send and an administrator listed; counts each URL of each project separately.
     listed: Gate,
 }
 
@@ -143,7 +144,7 @@ impl Fetch {
     ) -> anyhow::Result<Self> {
         let certificates = Certificates::default();
         let tls = tls::noting(&config.outbound.extra_ca, &certificates)?;
-        // What strangers name is of no interest to anyone here.
+        // What strangers name is not of interest here.
         let for_strangers = client_config(&config.outbound.extra_ca)?;
         let rules = Arc::new(AddressRules::new(config));
         let connector = |policy| VettedConnector::new(policy, Arc::clone(&rules), Arc::clone(resolver));
@@ -218,7 +219,7 @@ impl Fetch {
     }
 
     /// Waits until a project may wait for what people of other projects may wait for too, such as the document of a provider;
-    /// `None` when that is not in time. Those who ask for no project may at once.
+    /// `None` if there is none in time. Callers without a project do not wait.
     pub async fn turn(&self, project: Option<ProjectId>, until: Instant) -> Option<Turn> {
         let Some(project) = project else {
             return Some(Turn { _held: None });
@@ -228,8 +229,9 @@ impl Fetch {
         Some(Turn { _held: Some(held) })
     }
 
-    /// Sends a request to a URL that a stranger sent and reads the whole body, counted by its standing. The address rules are those for strangers
-    /// whatever that is; what strangers ask of a host takes nothing from known and listed clients.
+    /// Sends a request to a URL that a stranger sent and reads the whole body, counted by its standing. The address rules
+    /// are those for strangers whatever that is; what strangers ask of a host takes nothing from known and listed
+    /// clients.
     pub async fn for_stranger(
         &self,
         standing: Standing<'_>,
@@ -291,7 +293,7 @@ impl Fetch {
     }
 
     /// Sends a request to an operator-configured server and returns the body as it comes; `head_deadline` bounds the wait for the
-    /// response head. `Host` is the upstream's. A request is sent again by itself only when the pooled connection it was
+    /// response head. `Host` is the upstream's. A request is sent again automatically only when the pooled connection it was
     /// to go out on had died before a byte of it was written.
     pub async fn streaming(
         &self,
@@ -315,7 +317,7 @@ impl Fetch {
         self.0.dialler.dial(host, port).await
     }
 
-    /// The certificate that a host of an operator showed last, where that was in the last two days.
+    /// The certificate that a host of an operator showed last, if that was in the last two days.
     pub fn certificate_of(&self, host: &str) -> Option<SeenCertificate> {
         self.0.certificates.of(host)
     }

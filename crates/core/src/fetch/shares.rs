@@ -9,10 +9,10 @@ use std::{
 use gatewright_domain::id::ProjectId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// A share is this part of all places, within these bounds: where places are few, half of them.
+/// A share is this part of all places, within these bounds: if places are few, half of them.
 const PART: usize = 4;
 const LEAST: usize = 24;
-/// What stands between a country and the names that people register below it.
+/// What comes between a country and the names that people register below it.
 const OF_COUNTRIES: [&str; 10] = ["ac", "co", "com", "edu", "go", "gov", "ne", "net", "or", "org"];
 /// The table is cleaned when it has grown to twice what was alive the last time, and to this many at least.
 const CLEANED_AT: usize = 64;
@@ -23,7 +23,7 @@ pub(super) enum Payer {
     /// A project, whose people wait for the answer.
     Project(ProjectId),
     /// The same project, whose people wait for what others may wait for too. It has half a share of these: what is asked for
-    /// them is at the expense of a domain, where others want to ask as well.
+    /// them is at the expense of a domain that others want to use as well.
     Waiting(ProjectId),
     /// No one's: all who wait share one answer. The hosts of one domain are counted together, because names below it
     /// cost nothing.
@@ -91,7 +91,7 @@ impl Shares {
     }
 }
 
-/// The part of a host's name that someone registered, as nearly as can be told without a list: two labels, or three
+/// The part of a host's name that someone registered, as nearly as can be determined without a list: two labels, or three
 /// below names like `co.uk`. An address is itself.
 pub(super) fn domain_of(host: &str) -> &str {
     let host = host.strip_suffix('.').unwrap_or(host);

@@ -15,7 +15,7 @@ const FRESH: Duration = Duration::from_mins(10);
 /// signs, a key set is not fetched more often than this.
 const UNKNOWN_KEY_COOL_DOWN: Duration = Duration::from_secs(15);
 
-/// Whether the keys at hand will do.
+/// Whether the cached keys will do.
 #[derive(Debug, Clone, Copy)]
 pub enum KeysWanted<'a> {
     /// While they are fresh.
@@ -35,7 +35,7 @@ impl<E: Send + Sync + 'static> Default for KeyCache<E> {
 }
 
 impl<E: Clone + Send + Sync + 'static> KeyCache<E> {
-    /// The keys at an address: those at hand where they will do, else what `fetch` brings.
+    /// The keys at an address: the cached ones if they will do, else what `fetch` returns.
     pub async fn get<F: Future<Output = Result<KeySet, E>>>(
         &self,
         address: &str,
@@ -48,7 +48,7 @@ impl<E: Clone + Send + Sync + 'static> KeyCache<E> {
         self.0.get(address, now, deadline, judge, fetch).await
     }
 
-    /// The keys at an address, where those at hand will do. Fetches nothing and waits for no one.
+    /// The keys at an address, if the cached ones will do. Fetches nothing and does not wait.
     pub fn at_hand(&self, address: &str, now: Timestamp, wanted: KeysWanted<'_>) -> Option<Arc<KeySet>> {
         self.0.at_hand(address, |at, held, forced_at| {
             judge(wanted, now, at, held, forced_at)

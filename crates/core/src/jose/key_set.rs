@@ -1,7 +1,8 @@
 //! A key set (RFC 7517) of an identity provider or a client, and the choice of the key that verifies a signature (RFC
 //! 7515, RFC 8725).
 //!
-//! Their owners leave out `kid`, `alg` and `use`; what they do state must hold. Keys come from the published set alone: a key or an address inside a token is never looked at.
+//! Their owners leave out `kid`, `alg` and `use`; what they do state must hold. Keys come from the published set alone: a
+//! key or an address inside a token is never looked at.
 
 use base64::{
     Engine as _,
@@ -14,7 +15,7 @@ use serde_json::{Map, Value};
 /// What a key set comes as, for `Accept` (RFC 7517 section 8.5.1); most owners send plain JSON.
 pub const ACCEPTED_TYPES: &str = "application/jwk-set+json, application/json";
 
-/// Keys that are tried on one signature. An owner who gives each key its own id needs one.
+/// Keys that are tried on one signature. An owner who uses a different ID for each key needs one.
 const MAX_TRIED: usize = 4;
 
 /// RSA keys are at least this long (NIST SP 800-131A; RFC 7518 section 3.3).
@@ -94,7 +95,7 @@ struct Key {
     material: DecodingKey,
 }
 
-/// Whose keys they are. A stranger may be behind a client, so its set has narrower bounds.
+/// Whose keys they are. A client may belong to a stranger, so its set has narrower bounds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Owner {
     /// An identity provider that an administrator connected.

@@ -78,7 +78,7 @@ impl Signatures {
         done.await.map_err(|_| Overloaded)
     }
 
-    /// Holds every place, so that anyone who comes finds the pool full until it is dropped.
+    /// Holds every place, so that the pool is full until this is dropped.
     #[cfg(any(test, feature = "testing"))]
     pub async fn fill(&self) -> tokio::sync::OwnedSemaphorePermit {
         let all = u32::try_from(self.admitted.available_permits()).expect("few places");

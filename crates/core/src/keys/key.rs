@@ -98,7 +98,7 @@ impl SigningKey {
 }
 
 /// A new key: PKCS#8 and the public JWK (RFC 7517, RFC 7518 section 6.2). Its randomness is the cryptographic
-/// library's own, which takes no other.
+/// library's own, which accepts no other.
 pub(super) fn generate(kid: &str) -> anyhow::Result<(Vec<u8>, String)> {
     let private = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
         .map_err(|_| anyhow!("no signing key could be created"))?;

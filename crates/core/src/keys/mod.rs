@@ -41,7 +41,7 @@ const PURPOSES: [SigningPurpose; 3] = [
 /// Ours are around 800 bytes; more is not looked at.
 const MAX_TOKEN_BYTES: usize = 4_096;
 
-/// Why a token is not accepted: one reason, for the log; the client hears only `invalid_token`.
+/// Why a token is not accepted: one reason, for the log; the client receives only `invalid_token`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// Not a JWT, not ES256, not `typ: at+jwt`, or an unknown key.

@@ -108,7 +108,7 @@ fn an_anchor_of_the_audit_trail_is_no_access_token_and_verifies_for_ever() {
 #[test]
 fn tokens_of_another_instance_are_foreign() {
     let (ours, theirs) = (fixture(), fixture());
-    // Both fixtures give their keys the same ids, so only the signature differs.
+    // The keys of both fixtures have the same IDs, so only the signature differs.
     let token = theirs.keys.sign_access_token(&theirs.claims());
     assert_eq!(ours.verify(&token), Err(TokenError::Signature));
     assert!(theirs.verify(&token).is_ok());

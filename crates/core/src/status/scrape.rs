@@ -16,7 +16,7 @@ use crate::{
     telemetry::condition::Now,
 };
 
-/// `GET /metrics`, for allowed networks or with the configured token. Others hear that there is nothing.
+/// `GET /metrics`, for allowed networks or with the configured token. Others get 404.
 pub(super) async fn scrape(
     State(core): State<Arc<Core>>,
     Extension(context): Extension<RequestContext>,

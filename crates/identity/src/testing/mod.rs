@@ -1,4 +1,4 @@
-//! What tests share that need a provider: one that does as it is told.
+//! What tests with a provider share: a provider that they control.
 
 mod provider;
 

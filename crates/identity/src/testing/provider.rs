@@ -82,7 +82,7 @@ pub struct Script {
     pub secrets: Vec<String>,
     /// After that many token requests, this secret alone is accepted.
     pub switch: Option<(usize, String)>,
-    /// The one way in which it takes a client secret; any where there is none.
+    /// The one way in which it accepts a client secret; any way if there is none.
     pub method: Option<SecretMethod>,
     /// The authorization requests that were pushed.
     pub pushed: Vec<HashMap<String, String>>,
@@ -90,13 +90,13 @@ pub struct Script {
     pub heads: HashMap<String, HeaderMap>,
     /// Status and error code for a client whose secret is not accepted.
     pub client_refusal: (u16, &'static str),
-    /// The whole answer for such a client, where it is more than the error code.
+    /// The whole response for such a client, if it is more than the error code.
     pub client_words: Option<Value>,
     /// What is answered to an authorization request that is pushed, instead of a reference.
     pub push_refusal: Option<(u16, Value)>,
     /// How the token endpoint looks at a request.
     pub token_rule: TokenRule,
-    /// The key that signs userinfo, where it comes as a JWT.
+    /// The key that signs userinfo, if it is sent as a JWT.
     pub signed_userinfo: Option<Signer>,
     /// The nonce of the authorization request that was followed last.
     pub nonce: String,

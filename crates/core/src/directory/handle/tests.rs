@@ -6,7 +6,7 @@ use crate::testing::TestCore;
 async fn many_who_ask_at_once_are_served_by_a_few_readings() {
     let test = TestCore::new().await;
     let before = test.core.directory.readings();
-    // All of them ask while a reading is in progress, so one more answers them all.
+    // All of them ask while a reading is in progress, so one more reading serves them all.
     let under_way = test.core.directory.turn.lock().await;
     let (asked, ()) = tokio::join!(join_all((0..100).map(|_| test.core.refresh_directory())), async {
         drop(under_way);

@@ -56,7 +56,7 @@ async fn a_stranger_is_fetched_over_tls_from_allowed_addresses_only() {
     .await
     .unwrap_err();
     assert!(matches!(plain, FetchError::Refused(_)));
-    // The operator's requests have connections of their own.
+    // The operator's requests have their own connections.
     assert!(get(&fetch, Policy::Operator, &url, LIMITS).await.is_ok());
     assert_eq!(peer.connections(), 2);
 

@@ -1,4 +1,4 @@
-//! Which keys are read, and which of them verify what.
+//! Which keys are read, and what each of them verifies.
 
 use rstest::rstest;
 use serde_json::json;
@@ -130,7 +130,7 @@ fn beside_several_keys_a_client_must_name_one_and_few_are_tried() {
             Verification::Ambiguous
         );
     }
-    // An id that many keys share picks no more of them.
+    // An ID that many keys share does not select more of them.
     let mut shared = jwks;
     for jwk in &mut shared {
         jwk["kid"] = json!("k1");

@@ -47,7 +47,7 @@ struct Typed {
 /// What the provider of this issuer does, what is typed, and a piece of what is said.
 type Row = (fn(&mut Script, &str), fn(&mut Typed), &'static str);
 
-/// Has the provider publish this beside the usual.
+/// Makes the provider publish this in addition to the usual.
 fn publish(script: &mut Script, more: &Value) {
     script.discovery = json!({"authorization_response_iss_parameter_supported": true});
     script
@@ -290,7 +290,7 @@ async fn every_finding_and_remedy_is_that_of_one_of_these_providers() {
         );
         all.extend(said);
     }
-    // Where no other can pass for it, a provider need not name itself.
+    // If no other provider can be taken for it, a provider need not name itself.
     let world = World::new().await;
     all.extend(said(&world, as_usual).await);
     let own = said(&world, |typed| typed.is_shared = false).await;
