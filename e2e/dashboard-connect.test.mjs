@@ -214,7 +214,7 @@ describe("connect and try", () => {
     await page.getByText("Developer mode", { exact: true }).waitFor();
     await page.goto(pageOf("support", "try/rmcp_whoami"));
     await page.getByRole("button", { name: "Call tool" }).click();
-    await page.getByRole("heading", { name: "What the server was told" }).waitFor();
+    await page.getByRole("heading", { name: "What the server received" }).waitFor();
     await page.goto(pageOf("support", "try-prompts/everything_args-prompt"));
     await page.getByLabel(/^city/).fill("Paris");
     await page.getByRole("button", { name: "Get prompt" }).click();

@@ -252,7 +252,7 @@ impl ClientSetup {
             Input {
                 kind: "promptString",
                 id: "gatewright-user",
-                description: "User id",
+                description: "User ID",
                 password: false,
             },
         ])
