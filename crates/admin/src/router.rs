@@ -12,12 +12,12 @@ use http::HeaderMap;
 
 use crate::{Admin, request::RequestContext};
 
-/// Routes beside those of the API and of gateways, and what is said at a path that leads nowhere.
+/// Routes besides those of the API and of gateways, and the response at an unknown path.
 #[derive(Debug, Clone)]
 pub struct Beside {
     /// The routes.
     pub routes: Router<Arc<Admin>>,
-    /// A page for who asks for one at a path where there is nothing.
+    /// The page for browsers at an unknown path.
     pub missing: fn(&RequestContext, &HeaderMap) -> Option<Response>,
 }
 

@@ -218,7 +218,7 @@ fn key_roles() -> impl Iterator<Item = &'static str> {
     Role::words().into_iter().chain([KeyRole::Gateway.as_str()])
 }
 
-/// The same with `instance`, for keys that belong to no project.
+/// The same with `instance`, for keys that do not belong to a project.
 pub(crate) fn role_or_instance() -> Object {
     one_of(key_roles().chain(["instance"]))
 }
@@ -263,12 +263,12 @@ pub(crate) fn refusal_rule() -> Object {
     one_of(Rule::words())
 }
 
-/// The same, where it may not have been.
+/// The same, if it may not have happened.
 pub(crate) fn refusal_rule_or_null() -> Object {
     one_of_or_null(Rule::words())
 }
 
-/// How an attempt to sign in stands.
+/// The state of an attempt to sign in.
 pub(crate) fn attempt_outcome() -> Object {
     one_of(Outcome::words())
 }
@@ -278,7 +278,7 @@ pub(crate) fn incident_kind() -> Object {
     one_of(IncidentKind::words())
 }
 
-/// Whether an incident is over.
+/// Whether an incident has ended.
 pub(crate) fn incident_status() -> Object {
     one_of(IncidentStatus::words())
 }
@@ -293,7 +293,7 @@ pub(crate) fn attempt_step() -> Object {
     one_of(Step::ALL.map(Step::as_str))
 }
 
-/// The same where none failed.
+/// The same, if none failed.
 pub(crate) fn attempt_step_or_null() -> Object {
     one_of_or_null(Step::ALL.map(Step::as_str))
 }
@@ -306,7 +306,7 @@ fn one_of_or_null<'a>(values: impl IntoIterator<Item = &'a str>) -> Object {
         .build()
 }
 
-/// What becomes of a stored client secret; null where there is none.
+/// What happens to a stored client secret; null if there is none.
 pub(crate) fn secret_fate_or_null() -> Object {
     one_of_or_null(["kept", "rotated", "replaced", "deleted"])
 }
@@ -326,7 +326,7 @@ pub(crate) fn protocol_or_null() -> Object {
     one_of_or_null(ProtocolChoice::words())
 }
 
-/// `active` or `inactive` where it may be left open.
+/// `active` or `inactive`, or left out.
 pub(crate) fn status_or_null() -> Object {
     one_of_or_null(GatewayStatus::words())
 }
@@ -356,7 +356,7 @@ pub(crate) fn syslog_transport_or_null() -> Object {
     one_of_or_null(SyslogTransport::words())
 }
 
-/// What has become of an invitation.
+/// The state of an invitation.
 pub(crate) fn invitation_status() -> Object {
     one_of(InvitationStatus::words())
 }

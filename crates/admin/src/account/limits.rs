@@ -21,7 +21,7 @@ const MAX_FOR_ACCOUNT: u32 = 10;
 /// Wrong passwords from one address prefix in a window, for whatever accounts.
 const MAX_FROM_PREFIX: u32 = 50;
 
-/// Accounts and prefixes remembered. The least used give way, so that memory stays bounded.
+/// Accounts and prefixes that are remembered. The least used are forgotten, so that memory stays bounded.
 const MAX_REMEMBERED: u64 = 20_000;
 
 /// Too many wrong passwords.
@@ -35,7 +35,7 @@ pub struct Limited {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Key {
     Account(TokenHash),
-    /// An account in a network where its password was right lately.
+    /// An account in a network where its password was right recently.
     AtHome(TokenHash),
     Prefix(String),
 }
@@ -46,7 +46,7 @@ pub struct SignInLimits {
     wrong: Cache<Key, Arc<AtomicU32>>,
 }
 
-/// An attempt in progress. It counts as wrong until it is known to be right, so that many at once cannot slip through.
+/// An attempt in progress. It counts as wrong until it is known to be right, so that many at the same time cannot slip through.
 #[derive(Debug)]
 pub struct Attempt {
     counted: Vec<Arc<AtomicU32>>,
@@ -65,7 +65,7 @@ impl Default for SignInLimits {
 
 impl SignInLimits {
     /// Counts an attempt to sign in as `email` from `prefix`. `at_home` says that the password of the account was right there
-    /// lately, which the store remembers: no one locks an administrator out of the office by typing wrong passwords elsewhere.
+    /// lately, which the store remembers: wrong passwords from elsewhere cannot lock an administrator out at the office.
     pub fn begin(&self, email: &Email, prefix: &str, at_home: bool) -> Result<Attempt, Limited> {
         let keys = if at_home {
             let home = TokenHash::of(&format!("{prefix} {}", email.key()));

@@ -1,5 +1,5 @@
-//! What signing in as an administrator needs beside the store: the hashing of passwords, limits on guessing, the session
-//! cookie, and which path a browser may be sent to afterwards. What is done with them is decided in
+//! What signing in as an administrator needs besides the store: the hashing of passwords, limits on guessing, the session
+//! cookie, and which path a browser can be sent to afterwards. What is done with them is decided in
 //! [`service`](crate::service).
 
 pub(crate) mod limits;

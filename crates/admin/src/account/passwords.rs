@@ -19,9 +19,9 @@ const COST: Cost = Cost {
     passes: 2,
     lanes: 1,
 };
-/// Hashes computed at once: some 76 MiB at most.
+/// Hashes computed at the same time: about 76 MiB at most.
 const RUNNING: usize = 4;
-/// Callers that may wait for one. A hash takes some 30 ms, so the last of them waits about a second.
+/// Callers that can wait for one. A hash takes about 30 ms, so the last of them waits about a second.
 const WAITING: usize = 128;
 /// No one waits longer than this.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -87,7 +87,7 @@ impl Passwords {
     }
 
     /// Whether a password is the one that was hashed. Without a hash, as for an unknown account, it takes as long and is
-    /// wrong: the time shows no one which accounts exist.
+    /// wrong: the time does not reveal which accounts exist.
     pub async fn verify(
         &self,
         password: &Password,

@@ -56,7 +56,7 @@ pub(crate) struct AccountResource {
 /// A link with which the owner of an account chooses a new password.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PasswordLink {
-    /// It works once, within an hour, and only while its maker administers the instance. It is in this answer and in no other.
+    /// It works once, within an hour, and only while its creator administers the instance. It is only in this response.
     #[schema(format = "uri", extensions(("x-shown-once" = json!(true))))]
     link: String,
 }
@@ -139,7 +139,8 @@ pub(super) async fn get_account(
 
 /// Disable or enable an account, prove its address, or change whether it administers the instance
 ///
-/// For signed-in administrators of the instance: a key cannot do it. Its sessions end. The last active administrator of the instance remains one.
+/// For signed-in administrators of the instance: a key cannot do it. Its sessions end. The last active administrator of
+/// the instance remains one.
 #[utoipa::path(
     patch,
     path = "/api/v1/accounts/{account}",

@@ -50,7 +50,7 @@ pub(crate) struct ActivityResource {
     /// The client, in the short form tokens carry; the ID of the API key in Headers mode; the account or API key of an
     /// administrator who tried the gateway out.
     client_id: Option<String>,
-    /// What the client calls itself; no one has checked it.
+    /// The client's name for itself, unverified.
     client_name: Option<String>,
     /// The server it went to.
     #[schema(value_type = Option<String>)]
@@ -146,7 +146,7 @@ fn resource(stored: StoredActivity) -> ActivityResource {
     }
 }
 
-/// Which requests, and which page of them.
+/// Which requests to return, and which page.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]

@@ -197,7 +197,8 @@ pub(super) async fn update_api_key(
 
 /// Rotate an API key of a project
 ///
-/// Creates a new key with the same name and rights, whose text is shown only in this response. The old one keeps working until the overlap is over.
+/// Creates a new key with the same name and rights, whose text is shown only in this response. The old one keeps working
+/// until the overlap ends.
 #[utoipa::path(
     post,
     path = "/api/v1/projects/{project}/api-keys/{api_key}/rotate",
@@ -303,7 +304,8 @@ pub(super) async fn update_instance_key(
 
 /// Rotate an API key of the instance
 ///
-/// Creates a new key with the same name and rights, whose text is shown only in this response. The old one keeps working until the overlap is over.
+/// Creates a new key with the same name and rights, whose text is shown only in this response. The old one keeps working
+/// until the overlap ends.
 #[utoipa::path(
     post,
     path = "/api/v1/api-keys/{api_key}/rotate",

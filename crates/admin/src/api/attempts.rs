@@ -1,4 +1,4 @@
-//! Wrong API keys, counted by where they come from. No one guesses a key, but each guess would ask the database.
+//! Wrong API keys, counted by where they come from. Keys cannot be guessed, but each guess would query the database.
 
 use std::{
     sync::{
@@ -18,7 +18,7 @@ pub(super) const WINDOW: Duration = Duration::from_mins(1);
 /// to be told what is wrong.
 const MAX_WRONG: u32 = 100;
 
-/// Prefixes and keys remembered. The least used give way, so that memory stays bounded.
+/// Prefixes and keys that are remembered. The least used are forgotten, so that memory stays bounded.
 const MAX_REMEMBERED: u64 = 20_000;
 
 /// How long a key that was right is let through whatever its neighbours do.
@@ -47,7 +47,7 @@ impl Default for Attempts {
 }
 
 impl Attempts {
-    /// Whether a key from this address prefix may be looked up. One that was right a while ago always may, so that no one
+    /// Whether a key from this address prefix can be looked up. One that was right a while ago always can, so that no one
     /// who shares an address with others can lock them out.
     pub(super) fn may_try(&self, prefix: &str, key: TokenHash) -> bool {
         let wrong = self.wrong.get(prefix);

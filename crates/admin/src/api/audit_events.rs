@@ -79,7 +79,7 @@ pub(crate) struct ActorResource {
     kind: &'static str,
     /// The id of the key or account.
     id: Option<String>,
-    /// The network address, where there was one.
+    /// The network address, if there was one.
     address: Option<String>,
     /// The way in: `api`, `cli`, `dashboard` or `system`.
     #[schema(schema_with = schema::origin)]
@@ -156,7 +156,7 @@ fn resource(event: AuditEvent) -> AuditEventResource {
     }
 }
 
-/// Which events, and which page of them.
+/// Which events to return, and which page.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -353,7 +353,7 @@ async fn list(
 }
 
 /// Streams a page at a time: no transaction and at most one page is held while the caller reads. An export whose
-/// key or session expires in the meantime breaks off, so that no one takes it for a whole one.
+/// key or session expires in the meantime breaks off, so that it is not taken for a complete one.
 pub async fn export(
     app: Arc<Admin>,
     authority: Authority,

@@ -1,5 +1,5 @@
-//! Who calls the API: the holder of a key, by `Authorization: Bearer gwk_…`; or the account that is signed in, by the cookie of its
-//! session, from pages of ours only.
+//! Who calls the API: the holder of a key, by `Authorization: Bearer gwk_…`; or the account that is signed in, by the
+//! cookie of its session, from pages of this instance only.
 
 use std::sync::Arc;
 
@@ -68,7 +68,8 @@ impl FromRequestParts<Arc<Admin>> for Caller {
     }
 }
 
-/// A cookie goes along with whatever any site makes a browser send, so the browser must say that it was a page of ours.
+/// A browser sends the cookie with requests that any site causes, so it must confirm that the request came from a page of
+/// this instance.
 async fn of_session(parts: &Parts, app: &Admin, token: &Secret) -> Result<Caller, Problem> {
     let is_ours = if parts.method.is_safe() {
         is_own_reading(&parts.headers)

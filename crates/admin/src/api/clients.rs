@@ -29,13 +29,13 @@ use crate::{
 pub(crate) struct ClientResource {
     /// Its id in the short form that tokens carry: `cli_…`, or the URL of its metadata document.
     client_id: String,
-    /// What it called itself; no one has checked it, unless it was registered beforehand.
+    /// Its name for itself, unverified unless it was registered by an administrator.
     client_name: String,
     #[schema(schema_with = schema::client_kind)]
     kind: ClientKind,
     /// How many live grants it has.
     grants: i64,
-    /// When a token of any of them was last issued.
+    /// When a token was last issued for any of them.
     #[schema(value_type = String, format = DateTime)]
     last_used_at: Timestamp,
 }
@@ -98,7 +98,7 @@ pub(super) async fn list_clients(
 
 /// Block a client at a gateway
 ///
-/// Its grants end, its tokens fail from the next request, and no one can sign in with it.
+/// Its grants end, its tokens fail from the next request, and signing in with it is refused.
 #[utoipa::path(
     post,
     path = "/api/v1/projects/{project}/gateways/{gateway}/blocked-clients",

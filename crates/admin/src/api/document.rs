@@ -29,7 +29,7 @@ const VERSIONED: [&str; 13] = [
     "Streams",
 ];
 
-/// What lies below these has none: events never change, a chain of them only grows, and a grant only ends.
+/// What is below these has none: events never change, a chain of them only grows, and a grant only ends.
 const UNVERSIONED: [&str; 7] = [
     "/streams/{stream}/test",
     "/audit-events",
@@ -45,7 +45,7 @@ const OWN: &str = "/api/v1/account";
 /// All accounts.
 const ALL: &str = "/api/v1/accounts";
 
-/// What only a signed-in administrator of the instance does: it hands out credentials or powers of people.
+/// What only a signed-in administrator of the instance can do: it hands out credentials or rights of people.
 const IN_PERSON: [(&str, &str); 2] = [
     ("patch", "/api/v1/accounts/{account}"),
     ("post", "/api/v1/accounts/{account}/password-link"),

@@ -31,7 +31,7 @@ impl DryRun {
     }
 }
 
-/// Defines the two bodies that answer a change which may be a rehearsal. The document names them; a handler answers with
+/// Defines the two response bodies of a change that can be a dry run. The document names them; a handler answers with
 /// one of them (`resource::changed`).
 macro_rules! changed {
     ($(#[$doc:meta])* $name:ident, $saved:ty) => {
@@ -59,7 +59,7 @@ pub(super) use changed;
 pub(crate) struct EffectsResource {
     /// Always true.
     dry_run: bool,
-    /// The fields that would be others; empty where nothing would change, and for a deletion.
+    /// The fields that would change; empty if nothing would change, and for a deletion.
     changes: Vec<String>,
     /// The gateways that use the User Source, or the gateway itself.
     gateways: Vec<TouchedGateway>,
@@ -67,7 +67,7 @@ pub(crate) struct EffectsResource {
     active_gateways: usize,
     /// The users of the source as it is, or those with grants at the gateway.
     users: i64,
-    /// Users of the source under an earlier issuer or subject claim, with which no one can sign in now.
+    /// Users of the source under an earlier issuer or subject claim. They can no longer sign in.
     former_users: i64,
     /// The live grants of the users.
     live_grants: i64,
@@ -75,7 +75,7 @@ pub(crate) struct EffectsResource {
     sleeping_grants: i64,
     /// Whether those grants, and all their tokens, would end on the next request.
     ends_sessions: bool,
-    /// What would become of the stored client secret: `rotated` keeps it as a fallback, `replaced` does not. Null for a
+    /// What would happen to the stored client secret: `rotated` keeps it as a fallback, `replaced` does not. Null for a
     /// gateway.
     #[schema(required = true, schema_with = schema::secret_fate_or_null)]
     client_secret: Option<SecretFate>,

@@ -25,11 +25,11 @@ use crate::{
 
 /// The header of requests.
 pub(super) const HEADER: &str = "idempotency-key";
-/// The header of answers that were given before.
+/// The header of responses that were sent before.
 pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-/// A UUID has 36 characters; no one needs more than this.
+/// A UUID has 36 characters, so this is more than enough.
 pub(super) const MAX_CHARACTERS: usize = 255;
-/// What of an answer's head is given again.
+/// The parts of a response's head that are sent again.
 const KEPT: [HeaderName; 3] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG];
 /// The mark of the document for a member that is a credential and is in one answer only.
 pub(super) const SHOWN_ONCE: &str = "x-shown-once";
@@ -184,7 +184,7 @@ fn without(shown_once: &[String], body: String) -> String {
     if shown_once.is_empty() {
         return body;
     }
-    // What cannot be read is an answer of ours no longer: rather nothing than a credential.
+    // A response that cannot be read is left out: better nothing than a credential.
     let mut members: Map<String, Value> = serde_json::from_str(&body).unwrap_or_default();
     let mut gone = Vec::new();
     for name in shown_once {

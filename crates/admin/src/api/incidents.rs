@@ -23,7 +23,7 @@ use crate::{
     service::{attention, incidents as service},
 };
 
-/// Something that went wrong and needed attention, from its beginning until it was over.
+/// Something that went wrong and needed attention, from its beginning to its end.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Incident)]
 pub(crate) struct IncidentResource {
@@ -53,7 +53,7 @@ pub(crate) struct IncidentResource {
     /// When it was last noticed, to about a minute.
     #[schema(value_type = String, format = DateTime)]
     last_seen_at: Timestamp,
-    /// When it was over.
+    /// When it ended.
     #[schema(value_type = Option<String>, format = DateTime)]
     recovered_at: Option<Timestamp>,
 }
@@ -76,7 +76,7 @@ fn resource(incident: Incident) -> IncidentResource {
     }
 }
 
-/// Which incidents, and which page of them.
+/// Which incidents to return, and which page.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -87,7 +87,7 @@ pub(super) struct IncidentQuery {
     /// `next_cursor` of the page before.
     #[param(pattern = "^[A-Za-z0-9_]{0,100}$")]
     cursor: Option<String>,
-    /// Only open ones, or only those that are over.
+    /// Only open incidents, or only those that have ended.
     #[param(schema_with = schema::incident_status)]
     status: Option<IncidentStatus>,
     /// Only of this kind.

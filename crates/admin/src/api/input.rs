@@ -21,7 +21,7 @@ use crate::{
 
 /// A body within [`MAX_BODY`] comes over any line in this time; a connection is not held longer for one.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
-/// More complaints than this about one body help no one.
+/// More violations than this for one body are not useful.
 const MAX_COMPLAINTS: usize = 50;
 /// How alike two names must be for one to be proposed for the other (Jaro-Winkler).
 const ALIKE: f64 = 0.75;
@@ -146,7 +146,7 @@ fn read<T: DeserializeOwned>(mut members: Map<String, Value>) -> Result<T, Inval
     }
 }
 
-/// `3.0` is the same number as `3` to JSON (RFC 8259 section 6) and to JSON Schema, so a whole number may be written so.
+/// `3.0` is the same number as `3` to JSON (RFC 8259 section 6) and to JSON Schema, so a whole number can be written like this.
 fn make_whole(value: &mut Value) {
     // Beyond this, neighbouring whole numbers are the same to a double.
     const EXACT: f64 = 9_007_199_254_740_992.0;
@@ -202,7 +202,7 @@ fn unknown_member(message: &str) -> Option<(&str, String)> {
     Some((name, detail))
 }
 
-/// The name in serde's complaint about an unknown field, and the one that may have been meant.
+/// The name in serde's error about an unknown field, and the one that was probably meant.
 pub(super) fn unknown(message: &str) -> Option<(&str, Option<&str>)> {
     let (name, rest) = message.strip_prefix("unknown field `")?.split_once('`')?;
     let known = rest.split('`').skip(1).step_by(2);
@@ -213,7 +213,7 @@ pub(super) fn unknown(message: &str) -> Option<(&str, Option<&str>)> {
     Some((name, nearest.map(|(_, nearest)| nearest)))
 }
 
-/// What to say of a value of the wrong form. Only what serde expected is repeated, never what it found, which may be a
+/// What to say about a value of the wrong form. Only what serde expected is repeated, never what it found, which may be a
 /// secret in the wrong place.
 fn remedy(message: &str) -> String {
     match message.rsplit_once("expected ") {

@@ -32,7 +32,7 @@ pub(super) struct Paging {
 }
 
 impl Paging {
-    /// The page of a list of things whose ids are `Id`; a cursor is the last of them.
+    /// The page of a list whose IDs are `Id`; a cursor is the last ID of a page.
     pub(super) fn request<Id: FromStr>(
         limit: Option<u32>,
         cursor: Option<String>,

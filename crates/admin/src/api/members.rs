@@ -43,7 +43,7 @@ pub(crate) struct MemberResource {
     /// Whether single sign-on or an administrator of the instance has proved that the address is this person's. Until then it
     /// is what an inviter entered.
     address_proven: bool,
-    /// `disabled` where an administrator of the instance has disabled the account.
+    /// `disabled` if an administrator of the instance has disabled the account.
     #[schema(schema_with = schema::account_status)]
     status: AccountStatus,
     #[schema(value_type = Option<String>, format = DateTime)]

@@ -1,4 +1,4 @@
-//! `/account`: the account that is signed in. A key belongs to no account, so these need a session.
+//! `/account`: the account that is signed in. A key does not belong to an account, so these need a session.
 
 use std::sync::Arc;
 

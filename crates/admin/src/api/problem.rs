@@ -46,7 +46,7 @@ pub(crate) struct Details {
     /// The id of this request, which finds it in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     instance: Option<String>,
-    /// When to come back, for the header that says so.
+    /// When to retry, for the `Retry-After` header.
     #[serde(skip)]
     #[schema(ignore)]
     retry_after: Option<Duration>,

@@ -79,7 +79,7 @@ pub(super) async fn create_project(
 
 /// List projects, oldest first
 ///
-/// All of them for an instance key; its own for a key of a project.
+/// All projects for an instance key; its own for a key of a project.
 #[utoipa::path(
     get,
     path = "/api/v1/projects",

@@ -1,4 +1,4 @@
-//! Registers handlers together with what the OpenAPI document says of them.
+//! Registers handlers together with their description in the OpenAPI document.
 
 /// Like [`utoipa_axum::routes`], for handlers named `module::handler`.
 macro_rules! routes {

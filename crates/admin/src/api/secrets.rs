@@ -38,7 +38,7 @@ pub(crate) struct SecretResource {
     project_id: ProjectId,
     /// Headers name it as `${secret:NAME}`.
     name: String,
-    /// The origins it may be sent to.
+    /// The origins it can be sent to.
     origins: Vec<String>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,

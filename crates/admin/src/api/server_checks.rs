@@ -20,7 +20,8 @@ use crate::{
     },
 };
 
-/// The result of a check of a server. It is asked on behalf of no user, so what it shows only to some users is missing here.
+/// The result of a check of a server. The check does not act for a user, so what the server shows only to some users is
+/// missing here.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ServerCheck)]
 pub(crate) struct ServerCheckResource {
@@ -32,10 +33,10 @@ pub(crate) struct ServerCheckResource {
     /// Why it cannot be used, and what to do; null when it can.
     #[schema(required = true)]
     problem: Option<Warning>,
-    /// The revision of MCP it speaks with the gateway, like `2026-07-28`.
+    /// The protocol version that it uses with the gateway, like `2026-07-28`.
     #[schema(required = true)]
     protocol_version: Option<&'static str>,
-    /// What it calls itself.
+    /// The name reported by the server.
     #[schema(required = true)]
     server_name: Option<String>,
     /// Its own version.
@@ -52,13 +53,14 @@ pub(crate) struct ServerCheckResource {
     left_out: Vec<LeftOutTool>,
     /// Whether it lists more tools than are taken from one server.
     truncated: bool,
-    /// Its prompts, in its order; none where it declares none.
+    /// Its prompts, in its order; empty if it declares none.
     prompts: Vec<ServerPrompt>,
     /// Its resources, in the same way.
     resources: Vec<ServerResource>,
     /// Its resource templates, in the same way.
     resource_templates: Vec<ServerResourceTemplate>,
-    /// What to improve although it can be used: a deprecated transport, and why its prompts, resources or resource templates could not be listed.
+    /// What to improve although it can be used: a deprecated transport, and why its prompts, resources or resource
+    /// templates could not be listed.
     warnings: Vec<Warning>,
 }
 
@@ -76,7 +78,7 @@ pub(crate) struct ServerTool {
     /// It says whether it may destroy something; null when it does not say.
     #[schema(required = true)]
     destructive: Option<bool>,
-    /// It says that doing it twice does no more than once.
+    /// It says that repeating it has no further effect.
     idempotent: bool,
     /// It says whether it reaches beyond itself; null when it does not say.
     #[schema(required = true)]
@@ -155,7 +157,7 @@ pub(crate) struct ServerResourceTemplate {
 /// An entry that is not a usable tool.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct LeftOutTool {
-    /// Its name, where it has one.
+    /// Its name, if it has one.
     #[schema(required = true)]
     name: Option<String>,
     /// Why it is left out.
@@ -216,7 +218,7 @@ fn resource(check: &ServerCheck) -> ServerCheckResource {
     }
 }
 
-/// What a server lists of a kind; nothing where that is not known.
+/// What a server lists of a kind; `None` if that is not known.
 fn each<T, R>(
     answered: Option<&Answered>,
     list: impl Fn(&Answered) -> &Result<Listed<T>, Finding>,
@@ -261,7 +263,7 @@ fn template(template: &Resource) -> ServerResourceTemplate {
     }
 }
 
-/// A text that may be empty where a server does not say.
+/// A text that can be empty if the server does not say.
 fn said(text: &str) -> Option<String> {
     Some(text.to_owned()).filter(|text| !text.is_empty())
 }

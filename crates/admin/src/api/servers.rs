@@ -37,7 +37,7 @@ pub(crate) struct ServerResource {
     #[schema(value_type = String)]
     project_id: ProjectId,
     slug: String,
-    /// What the names of its tools and prompts begin with where a gateway adds a prefix; null where that is the slug.
+    /// What the names of its tools and prompts begin with when a gateway adds a prefix; null if that is the slug.
     #[schema(required = true)]
     prefix: Option<String>,
     name: String,

@@ -36,9 +36,9 @@ pub(crate) struct AttemptResource {
     /// What the pages of this attempt showed.
     #[schema(value_type = Option<String>)]
     reference: Option<Reference>,
-    /// The client, in the short form tokens carry; empty where it is not known.
+    /// The client, in the short form that tokens carry; empty if it is not known.
     client_id: String,
-    /// What the client calls itself; no one has checked it.
+    /// The client's name for itself, unverified.
     client_name: String,
     /// `succeeded` once the app has its tokens; `abandoned` when nothing was heard of it for longer than any step takes.
     #[schema(schema_with = schema::attempt_outcome)]
@@ -50,7 +50,7 @@ pub(crate) struct AttemptResource {
     reason: Option<String>,
     /// What to do about it.
     advice: Option<String>,
-    /// Who signed in, where that is known and the user still exists.
+    /// Who signed in, if that is known and the user still exists.
     #[schema(value_type = Option<String>)]
     user_id: Option<UserId>,
     /// The user's subject.
@@ -143,7 +143,7 @@ fn resource(attempt: SignInAttempt, now: Timestamp) -> AttemptResource {
     }
 }
 
-/// Which attempts, and which page of them.
+/// Which attempts to return, and which page.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -166,14 +166,14 @@ pub(super) struct AttemptQuery {
     /// Only attempts whose pages showed this reference, in any case and with or without the hyphen.
     #[param(value_type = Option<String>, pattern = "^[0-9A-HJ-KM-NP-TV-Z]{4}-[0-9A-HJ-KM-NP-TV-Z]{4}$")]
     reference: Option<Reference>,
-    /// Only attempts that stand so.
+    /// Only attempts with this outcome.
     #[param(schema_with = schema::attempt_outcome)]
     outcome: Option<Outcome>,
 }
 
 /// List sign-in attempts, newest first
 ///
-/// What happened before the person pressed *Allow* is in the memory of the process that answers, and in no other.
+/// Steps before the person pressed *Allow* are only in the memory of the process that responds.
 #[utoipa::path(
     get,
     path = "/api/v1/projects/{project}/sign-in-attempts",
@@ -216,7 +216,7 @@ pub(super) async fn get_sign_in_attempt(
     Ok(Json(resource(attempt, app.now())))
 }
 
-/// Something refused on the way to a sign-in that belongs to no gateway.
+/// A refusal on the way to a sign-in that cannot be assigned to a gateway.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SignInRefusal)]
 pub(crate) struct RefusalResource {
@@ -255,7 +255,7 @@ pub(crate) struct Refusals {
     items: Vec<RefusalResource>,
 }
 
-/// List refusals that belong to no gateway, newest first
+/// List refusals that cannot be assigned to a gateway, newest first
 ///
 /// Forged and late returns from identity providers, and requests for gateways that are not there: the last two hundred,
 /// from the memory of the process that answers.

@@ -1,4 +1,4 @@
-//! JSON whose objects have each member once. A member that stands there twice means different things to different readers
+//! JSON whose objects have each member once. A member that appears twice means different things to different readers
 //! (RFC 8259 section 4), so that what a proxy or a person saw need not be what is saved.
 
 use std::{cell::RefCell, fmt};
@@ -12,7 +12,7 @@ use super::input::escaped;
 /// More complaints than this about one body help no one.
 const MAX_COMPLAINTS: usize = 20;
 
-/// Reads a body; beside the value stands what is in it more than once.
+/// Reads a body; returns the value and what appears in it more than once.
 pub(super) fn read(body: &[u8]) -> Result<(Value, Invalid), serde_json::Error> {
     let repeated = RefCell::new(Invalid::default());
     let mut reader = serde_json::Deserializer::from_slice(body);

@@ -30,7 +30,7 @@ pub(crate) struct TestSignInResource {
     project_id: ProjectId,
     #[schema(value_type = String)]
     user_source_id: UserSourceId,
-    /// `waiting` until someone clicks on its page; a test that `failed` may be tried again there.
+    /// `waiting` until someone clicks on its page; a test that `failed` can be tried again there.
     #[schema(schema_with = schema::test_status)]
     status: &'static str,
     #[schema(value_type = String, format = DateTime)]
@@ -62,7 +62,7 @@ pub(crate) struct StartedTestSignIn {
 pub(crate) struct TestReport {
     #[schema(value_type = String, format = DateTime)]
     finished_at: Timestamp,
-    /// The claim that says who the person is; null where the sign-in failed before there were claims.
+    /// The claim that identifies the person; null if the sign-in failed before there were claims.
     #[schema(required = true)]
     subject_claim: Option<String>,
     /// Its value: what the person would be known by.
@@ -71,14 +71,14 @@ pub(crate) struct TestReport {
     /// The name to show.
     #[schema(required = true)]
     display_name: Option<String>,
-    /// The address to show, where the provider vouches for it.
+    /// The e-mail address, if the provider vouches for it.
     #[schema(required = true)]
     email: Option<String>,
     /// The claims of the verified ID token: the subject claim first, then what else could be, those of the token itself last.
     claims: Vec<TestedClaim>,
     /// Findings that are worth knowing and not failures.
     warnings: Vec<Warning>,
-    /// Why it failed; null where it succeeded.
+    /// Why it failed; null if it succeeded.
     #[schema(required = true)]
     failure: Option<TestFailure>,
 }
@@ -87,7 +87,7 @@ pub(crate) struct TestReport {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TestedClaim {
     name: String,
-    /// Any JSON; null too where it is longer than 2,000 bytes.
+    /// Any JSON; also null if it is longer than 2,000 bytes.
     #[schema(required = true)]
     value: Option<Value>,
     /// Whether it is the subject claim of the source.
@@ -108,7 +108,7 @@ pub(crate) struct TestFailure {
     reason: String,
     /// What to do about it.
     advice: String,
-    /// What finds the log entry, where there is one.
+    /// The reference of the log entry, if there is one.
     #[schema(required = true)]
     reference: Option<String>,
 }

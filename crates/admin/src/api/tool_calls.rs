@@ -27,17 +27,17 @@ use crate::{
 #[schema(as = TriedTool)]
 pub(crate) struct TriedToolResource {
     /// What the server answered (MCP, `CallToolResult`, `GetPromptResult`, `ReadResourceResult` or `InputRequiredResult`), which
-    /// may say that a tool failed; null where there was no answer.
+    /// can say that a tool failed; null if there was no response.
     #[schema(value_type = Option<Object>, required = true)]
     result: Option<Value>,
-    /// Why there was no answer; null where there was one.
+    /// Why there was no response; null if there was one.
     #[schema(required = true)]
     error: Option<CallFailure>,
     /// What the server reported before it answered: progress and lines of its log, the first hundred.
     reports: Vec<ReportResource>,
     /// How long it took, milliseconds.
     duration_ms: f64,
-    /// The server it went to; null where it went to none.
+    /// The server it was sent to; null if it was not sent.
     #[schema(required = true)]
     server: Option<CalledServer>,
     /// What that server received about the caller.
@@ -51,7 +51,7 @@ pub(crate) struct ReportResource {
     /// How far it is; null for a line of its log.
     #[schema(required = true)]
     progress: Option<f64>,
-    /// Of how much, where that is known.
+    /// The total, if it is known.
     #[schema(required = true)]
     total: Option<f64>,
     /// The level of a line of its log, like `info`; null for progress.
@@ -88,7 +88,7 @@ impl From<Report> for ReportResource {
 /// Why a call has no answer.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CallFailure {
-    /// The error code of JSON-RPC, where that is what came.
+    /// The error code of JSON-RPC, if the server returned one.
     #[schema(required = true)]
     code: Option<i64>,
     /// What happened, in words.
@@ -104,7 +104,7 @@ pub(crate) struct CalledServer {
     name: String,
 }
 
-/// What a server received beside the call.
+/// What a server received in addition to the call.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ToldServer)]
 pub(crate) struct ToldResource {

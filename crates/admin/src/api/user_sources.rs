@@ -77,10 +77,11 @@ pub(crate) struct UserSourceResource {
     /// When all checks last passed; null marks the source as unverified.
     #[schema(value_type = Option<String>, format = DateTime)]
     verified_at: Option<Timestamp>,
-    /// The last test of the connection; null where there was none since issuer, client, scopes, redirect URL or subject claim changed.
+    /// The last test of the connection; null if there was none since issuer, client, scopes, redirect URL or subject
+    /// claim changed.
     #[schema(required = true)]
     last_test: Option<ConnectionTestResource>,
-    /// `own` where the provider sends people back to a redirect URL of this source alone.
+    /// `own` if the source has its own redirect URL.
     #[schema(schema_with = schema::callback)]
     callback: Callback,
     /// The redirect URL to register at the provider; the same for every source whose `callback` is `shared`.

@@ -44,9 +44,9 @@ pub(crate) struct UserResource {
     subject_claim: String,
     /// Its value.
     subject: String,
-    /// For display, where the provider sent one.
+    /// For display, if the provider sent one.
     display_name: Option<String>,
-    /// For display, where the provider sent one.
+    /// For display, if the provider sent one.
     email: Option<String>,
     #[schema(schema_with = schema::user_status)]
     status: UserStatus,
@@ -107,7 +107,7 @@ pub(crate) struct GrantResource {
     account_id: Option<AccountId>,
     /// The client, in the short form tokens carry.
     client_id: String,
-    /// What the client calls itself; no one has checked it.
+    /// The client's name for itself, unverified.
     client_name: String,
     /// Scopes granted, space separated.
     scope: String,
@@ -143,7 +143,7 @@ pub(crate) struct GrantsEnded {
     pub(super) grants_ended: u64,
 }
 
-/// Which users, and which page of them.
+/// Which users to return, and which page.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -157,13 +157,13 @@ pub(super) struct UserQuery {
     /// Only users of this User Source.
     #[param(value_type = Option<String>, pattern = "^src_[0-9a-f]{32}$")]
     user_source_id: Option<UserSourceId>,
-    /// Only users who may, or may not, use gateways.
+    /// Only users who can, or cannot, use gateways.
     #[param(schema_with = schema::user_status)]
     status: Option<UserStatus>,
     /// Only users known under an earlier issuer or subject claim of their source (`true`), or only the others (`false`).
     former: Option<bool>,
-    /// Only users whose subject, name or e-mail contains this text, ignoring case. A page is searched among twenty
-    /// thousand users, and may be short, or empty, although there is a next one.
+    /// Only users whose subject, name or e-mail contains this text, ignoring case. Each page searches up to 20,000
+    /// users, so it can be short or empty although there is a next one.
     search: Option<String>,
 }
 

@@ -1,5 +1,5 @@
 //! What to type into each MCP client so that it uses a gateway: commands, files and links that install. Where people sign
-//! in, a client needs only the URL; in Headers mode it also sends a key and says for whom it speaks.
+//! in, a client needs only the URL; in Headers mode it also sends a key and names the user.
 
 mod shell;
 
@@ -12,9 +12,9 @@ use serde::Serialize;
 
 use self::shell::quoted;
 
-/// Stands where the person puts an API key of role `gateway`.
+/// The placeholder for an API key of role `gateway`.
 pub const KEY: &str = "YOUR_GATEWAY_KEY";
-/// Stands where the person puts the id of the end user.
+/// The placeholder for the ID of the end user.
 pub const USER: &str = "YOUR_USER_ID";
 /// The header that says for whom a request is.
 const USER_HEADER: &str = "Gatewright-User-ID";
@@ -49,7 +49,7 @@ struct Headers<'a> {
     user: &'a str,
 }
 
-/// A server that a client reaches by itself.
+/// A server that a client connects to directly.
 #[derive(Serialize)]
 struct Remote<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,7 +63,7 @@ struct Remote<'a> {
     inputs: Option<[Input; 2]>,
 }
 
-/// Something VS Code asks for and keeps, so that it stands in no file.
+/// A value that VS Code asks for and stores, so that it is not in a file.
 #[derive(Serialize)]
 struct Input {
     #[serde(rename = "type")]
@@ -123,8 +123,8 @@ impl ClientSetup {
         )
     }
 
-    /// The file of Claude Desktop, where it cannot reach the gateway by itself: `mcp-remote` does it from the person's own
-    /// machine. The values of headers stand in the environment, because some systems break arguments with spaces in them.
+    /// The file of Claude Desktop, if it cannot reach the gateway directly: `mcp-remote` does it from the person's own
+    /// machine. The values of headers are in the environment, because some systems break arguments with spaces in them.
     pub fn claude_desktop(&self) -> String {
         let mut args = vec!["-y", "mcp-remote", &self.url];
         let env = self.speaks_by_key.then(|| {

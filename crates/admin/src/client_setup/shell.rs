@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// A word as a shell reads it back: as it is where nothing in it means anything, in double quotes where that is enough
+/// A word as a shell reads it back: unchanged if nothing in it is special, in double quotes if that is enough
 /// (every shell knows these, the one of Windows too), in single quotes otherwise.
 pub(super) fn quoted(word: &str) -> Cow<'_, str> {
     // An open brace, a star or a tilde has a meaning somewhere, so only what never has any stays bare.

@@ -165,7 +165,7 @@ async fn the_locked_out_get_back_in_by_a_link_that_works_once() {
         .await
         .unwrap();
     assert!(world.session(&begun.token).await.is_some());
-    // The sessions of before are over, and so is the old password.
+    // The earlier sessions have ended, and the old password no longer works.
     assert!(world.session(&world.owner.token).await.is_none());
     assert!(matches!(
         world.sign_in(OWNER, PASSWORD).await,

@@ -159,7 +159,7 @@ async fn proving_one_account_gives_it_the_projects_of_its_address_and_ends_the_o
     let squatter = world.member(ADDRESS, Role::Owner).await;
     let token = world.invite_to(other, ADDRESS).await;
     let grace = world.newcomer(&token, OTHER_PASSWORD).await.unwrap();
-    // What the squatter has sent out ends as well.
+    // The squatter's own invitations stop working too.
     let as_squatter = world.authority(&squatter.token).await;
     let new = NewInvitation {
         email: "eve@example.com".to_owned(),
@@ -229,7 +229,7 @@ async fn accounts_of_an_address_are_few_and_the_operator_is_told_of_them() {
     let token = world.invite_to(project, ADDRESS).await;
     let refused = world.newcomer(&token, "one password too many").await;
     assert!(matches!(refused, Err(ServiceError::Conflict(_))));
-    // A link would be for one of them, and no one knows which.
+    // A link would be for one of them, and it is unknown which.
     let refused = password_reset::offer(world.app(), ADDRESS, false).await;
     assert!(matches!(refused, Err(ServiceError::Conflict(_))));
     assert!(
@@ -253,7 +253,7 @@ async fn an_account_that_shares_an_address_guesses_at_its_passwords_from_nowhere
         let wrong = world.sign_in_from(&from, ADDRESS, "wrong wrong wrong").await;
         assert!(matches!(wrong, Err(SignInError::Wrong)));
     }
-    // The squatter's own network has no tries of its own.
+    // The squatter's network has no separate attempts.
     let limited = world
         .sign_in_from(&visitor(9), ADDRESS, "wrong wrong wrong")
         .await;

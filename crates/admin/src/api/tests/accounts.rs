@@ -43,7 +43,7 @@ async fn a_session_opens_the_api_from_pages_of_ours_only() {
         .with(Method::PATCH, &path, None, &old, renamed())
         .await
         .expect(200);
-    // A forged cookie belongs to no account, and beside a key it does not count.
+    // A forged cookie does not belong to an account, and it is ignored beside a key.
     let forged = [
         ("cookie", "gatewright-session=forged"),
         ("sec-fetch-site", "same-origin"),
@@ -82,7 +82,7 @@ async fn members_are_invited_changed_and_removed_by_owners() {
         format!("{members}/{}", of("grace@example.com")),
     );
     let to = |role: &str| Some(json!({"role": role}));
-    // An admin changes no one, least of all herself.
+    // An admin cannot change anyone's role, including her own.
     for path in [&ada_path, &grace_path] {
         grace
             .send(&bench, Method::PATCH, path, to("owner"))
@@ -278,7 +278,7 @@ async fn administrators_of_the_instance_manage_accounts_and_others_do_not() {
     ada.send(&bench, Method::PATCH, &grace_path, Some(enable))
         .await
         .expect(200);
-    // A key joins nothing: it is no person.
+    // A key cannot join a project: it is not a person.
     let members = format!("/projects/{}/members", tenant.id);
     bench.post(&bench.instance, &members, json!({})).await.expect(403);
     grace.send(&bench, Method::POST, &members, None).await.expect(401);

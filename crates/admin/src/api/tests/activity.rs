@@ -1,4 +1,4 @@
-//! Activity by API: who may read it, how requests are found, and what a response shows of them.
+//! Activity by API: who can read it, how requests are found, and what a response shows of them.
 
 use std::{sync::Arc, time::Duration};
 

@@ -47,7 +47,7 @@ async fn what_a_guard_refuses_is_one_event_with_a_count() {
         events(&bench, &acme, "user_source.deletion_refused").await.len(),
         1
     );
-    // Nothing happened behind it.
+    // Nothing else happened.
     let answer = bench.get(&acme.viewer, &path).await.expect(200);
     assert_eq!(answer.body["status"], "active");
 

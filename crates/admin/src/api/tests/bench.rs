@@ -275,7 +275,7 @@ impl Bench {
         }
     }
 
-    /// Everything that any answer has said, and every byte of the data folder.
+    /// The text of all responses, and every byte of the data folder.
     pub(super) fn everything_visible(&self) -> String {
         let mut all = self.answers.lock().unwrap().clone();
         let mut entries: Vec<_> = std::fs::read_dir(self.folder.path()).unwrap().collect();
@@ -345,7 +345,7 @@ impl Tenant {
         self.id.parse().unwrap()
     }
 
-    /// A source that no one has asked the provider about; its id.
+    /// A source saved without asking its provider; its ID.
     pub(super) async fn source(&self, bench: &Bench, name: &str) -> String {
         let answer = bench
             .post(&self.admin, &self.path("user-sources"), new_source(name))

@@ -64,7 +64,7 @@ async fn a_client_is_registered_changed_rotated_and_deleted() {
             "preregistered_client.created"
         ]
     );
-    // The two answers that made a secret are the only places where it ever was.
+    // A secret appears only in the two responses that created one.
     let visible = bench.everything_visible();
     assert_eq!(visible.matches(&secret).count(), 1);
     assert_eq!(visible.matches(&rotated.text("client_secret")).count(), 1);

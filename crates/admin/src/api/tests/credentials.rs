@@ -171,7 +171,7 @@ async fn every_answer_with_a_credential_is_known() {
     assert_eq!(doubtful, BTreeSet::new(), "are these credentials?");
 }
 
-/// A project with what the operations need, and everyone who asks.
+/// A project with what the operations need, and all callers.
 struct World {
     bench: Bench,
     acme: Tenant,
@@ -236,7 +236,7 @@ impl World {
         }
     }
 
-    /// Path and body with which an operation would succeed, for a thing of its own each time.
+    /// Path and body with which an operation would succeed, for a separate object each time.
     async fn request(&self, operation: &str, number: usize) -> (String, Value) {
         let bench = &self.bench;
         let clients = self

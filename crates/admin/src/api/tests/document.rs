@@ -84,7 +84,7 @@ async fn every_operation_exists_and_needs_credentials() {
     }
 }
 
-/// Routes that are no operations: the document itself, and what says that there is nothing.
+/// Routes that are not operations: the document itself, and the 404.
 const NO_OPERATIONS: [&str; 4] = ["/api", "/api/", "/api/openapi.json", "/api/{*path}"];
 
 #[tokio::test]

@@ -105,7 +105,7 @@ impl Everything {
 
     /// The path of an operation with the ids of what is here; nothing where something is not here.
     pub(super) fn path(&self, path: &str) -> Option<String> {
-        // A key belongs to no account.
+        // A key does not belong to an account.
         if path.starts_with("/api/v1/account") && !path.starts_with("/api/v1/accounts") {
             return None;
         }

@@ -24,7 +24,7 @@ async fn a_slug_is_unique_in_the_instance_and_minted_when_empty() {
         .await
         .expect(422);
     assert_eq!(taken.pointers(), ["/slug"], "whatever the case");
-    // A slug once used is never given to another project; its own may have it again.
+    // A slug once used never goes to another project; its own project can use it again.
     let path = acme.path(&format!("gateways/{}", named.text("id")));
     bench.delete(&acme.admin, &path).await.expect(204);
     bench

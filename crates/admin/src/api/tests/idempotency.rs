@@ -61,7 +61,7 @@ async fn the_same_request_gets_the_same_answer_and_makes_nothing_again() {
     );
     assert_eq!(after, (before.0 + 1, before.1 + 1));
 
-    // The key lies nowhere.
+    // The key is not stored anywhere.
     let key = first.text("key");
     bench.app.gateways().store.close().await;
     let folder = std::fs::read_dir(bench.folder.path()).unwrap();
@@ -106,7 +106,7 @@ async fn another_body_is_refused_and_another_caller_or_path_is_another_request()
     create(&bench, &acme.admin, &acme.path("servers"), "k", server)
         .await
         .expect(201);
-    // Who may not create learns nothing of what others did.
+    // A caller that cannot create learns nothing about what others did.
     create(&bench, &acme.viewer, &path, "k", secret("ONE"))
         .await
         .expect(403);

@@ -25,7 +25,7 @@ impl Browser {
         Self(format!("gatewright-session={}", begun.token.expose()))
     }
 
-    /// A request as a page of ours makes it.
+    /// A request as a page of this instance makes it.
     pub(super) async fn send(
         &self,
         bench: &Bench,

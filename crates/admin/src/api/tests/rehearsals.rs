@@ -166,7 +166,7 @@ async fn what_the_change_would_meet_is_met_without_a_trace() {
         )
         .await;
     stale.expect(412);
-    // What is mistyped is no dry run, and must not be taken for the change itself.
+    // A mistyped dry run must not be taken for the change itself.
     for query in ["dry-run=true", "dry_run=maybe", "dryrun"] {
         let path = format!("{}?{query}", scene.source_path());
         bench

@@ -1,4 +1,4 @@
-//! Each operation for each kind of key: who may, who may not, and what another project sees.
+//! Each operation for each kind of key: who can, who cannot, and what another project sees.
 
 use axum::http::Method;
 use serde_json::{Value, json};
@@ -191,7 +191,7 @@ enum Who {
     OwnerElsewhere,
 }
 
-/// The status of a refusal; nothing where the operation is open.
+/// The status of a refusal; `None` if the operation is allowed.
 fn refusal(needs: Needs, who: Who, in_project: bool) -> Option<u16> {
     let is_open = match (who, needs) {
         (Who::Gateway, _) | (_, Needs::Session) => false,
@@ -238,7 +238,7 @@ async fn each_operation_is_open_to_its_roles_and_to_no_other() {
         let filled = filled.strip_prefix("/api/v1").unwrap();
         let body = operation.get("requestBody").map(|_| json!({}));
         for (who, key) in callers {
-            // A version that never was: anyone who comes past the role check is stopped here, so that nothing changes.
+            // A version that never existed: a caller that passes the role check is stopped here, so that nothing changes.
             let headers = [("if-match", "\"1\"")];
             let answer = bench
                 .with(method.clone(), filled, Some(key), &headers, body.clone())
@@ -397,7 +397,7 @@ async fn a_project_key_sees_its_own_project_only() {
         .delete(&acme.owner, &format!("{path}?confirm_name=Acme%20Corp"))
         .await
         .expect(204);
-    // Its keys are gone with it.
+    // Its keys are deleted with it.
     bench.get(&acme.owner, &path).await.expect(401);
     assert_eq!(names(&bench.instance).await, ["Other"]);
     let events = bench

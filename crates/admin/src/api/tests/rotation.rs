@@ -1,4 +1,4 @@
-//! Rotating API keys: the new one works at once, the old one until the overlap ends.
+//! Rotating API keys: the new one works immediately, the old one until the overlap ends.
 
 use std::time::Duration;
 
@@ -122,7 +122,7 @@ async fn a_key_for_a_time_makes_itself_no_lasting_one() {
         .await
         .expect(422);
     assert_eq!(refused.pointers(), ["/expires_at"]);
-    // Its own successor ends with it; a key that lasts may give it more.
+    // Its own successor expires with it; a key that does not expire can extend it.
     let at_once = json!({"overlap_seconds": 0});
     let made = bench.post(&lent, &path, at_once).await.expect(201);
     assert_eq!(made.text("expires_at"), end);

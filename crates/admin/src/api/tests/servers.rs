@@ -86,7 +86,7 @@ async fn a_check_says_what_a_server_is_and_what_it_has() {
     let refused = bench.post(&acme.admin, &path, json!({})).await.expect(200);
     assert_eq!(refused.body["answers"], false);
     assert!(server.received().len() > asked);
-    // It may answer only where it receives the identity of the user.
+    // It may answer only when it receives the identity of the user.
     assert_eq!(refused.body["problem"]["pointer"], "/identity");
     bench.post(&acme.viewer, &path, json!({})).await.expect(403);
 }

@@ -74,7 +74,7 @@ async fn a_second_project_cannot_tell_a_server_of_another_who_its_users_are() {
         &origin,
         &acme,
     );
-    // Without assertions it may be used, and may not get them later.
+    // Without assertions it can be used, and cannot get them later.
     let plain = post(&bench, &mallory, "crm", &url, "none")
         .await
         .expect(201)
@@ -186,7 +186,7 @@ async fn projects_that_shared_an_origin_before_go_on_and_are_told() {
         .await
         .unwrap();
     assert_eq!(warned(&restarted, &other).await, [origin(&url)]);
-    // Who gives it up does not get it back.
+    // A project that gives it up does not get it back.
     patch(&bench, &other, &plain, json!({"identity": "none"}))
         .await
         .expect(200);

@@ -103,7 +103,7 @@ async fn saving_asks_the_provider() {
 
     stop.cancel();
     served.await.unwrap().unwrap();
-    // The provider is gone. What it cannot judge is saved all the same; what it could judge is not.
+    // The provider is unavailable. What cannot be judged is saved anyway; what could be judged is not.
     bench
         .patch(&acme.admin, &path, json!({"name": "Renamed"}))
         .await
