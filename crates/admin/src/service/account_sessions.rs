@@ -58,7 +58,7 @@ pub async fn list(app: &Admin, authority: &Authority) -> Result<Vec<AccountSessi
     Ok(rows::list(&mut tx, me.account, app.now()).await?)
 }
 
-/// Ends one session of the signed-in account, which may be the one it asks through.
+/// Ends one session of the signed-in account, which can be the session of the request itself.
 pub async fn end(app: &Admin, authority: &Authority, id: AccountSessionId) -> Result<(), ServiceError> {
     let me = authority.oneself()?;
     let account = me.account;
@@ -99,7 +99,7 @@ pub async fn end_others(app: &Admin, authority: &Authority) -> Result<u64, Servi
     Ok(ended)
 }
 
-/// Begins a session in the transaction of what it comes of, and ends the one the browser came with. Nothing when the
+/// Begins a session in the transaction that causes it, and ends the one that the browser had. Nothing when the
 /// account was disabled or its password changed in the meantime.
 pub(super) async fn begin(
     app: &Admin,

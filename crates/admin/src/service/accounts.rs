@@ -1,4 +1,4 @@
-//! Accounts: one's own, and all of them for administrators of the instance. They come by setup, invitation or the identity
+//! Accounts: one's own, and all of them for administrators of the instance. They are created by setup, invitation or the identity
 //! provider for administrators, never by an API call.
 
 mod managed;
@@ -56,7 +56,7 @@ pub struct AccountPatch {
     #[schema(value_type = Option<bool>)]
     #[serde(default)]
     pub is_instance_admin: Patch<bool>,
-    /// `true` says that you know this account to be that of the address's owner. Its password, which someone else may have
+    /// `true` says that you know that this account belongs to the address's owner. Its password, which someone else may have
     /// chosen, is deleted and its sessions end: create a password link for the owner. Other accounts of the address are
     /// deleted, and their memberships become this one's. It cannot be undone.
     #[schema(value_type = Option<bool>)]
@@ -147,7 +147,7 @@ pub async fn update(
         }
     }
     if let Some(is_admin) = is_admin.filter(|is_admin| *is_admin != current.is_instance_admin) {
-        // Anyone who held the link of an invitation may have chosen its password.
+        // Anyone who had the link of an invitation may have chosen its password.
         if is_admin && !current.address_proven && proven != Some(true) {
             return Err(ServiceError::conflict(
                 "The address of this account is not proven, and someone else may know its password: mark the address as \
@@ -177,7 +177,7 @@ pub async fn update(
 }
 
 /// Notes what was done to a person in the trail of the instance, and of every project the account is a member of: a
-/// password link or another status acts in all of them.
+/// password link or another status affects all of them.
 pub(super) async fn tell(
     change: &mut Change<'_>,
     account: &Account,
@@ -311,7 +311,7 @@ pub async fn change_password(
     Ok(begun)
 }
 
-/// Anyone who has found an open browser must know the password all the same, and may not guess at it either.
+/// Someone at an unlocked browser must still know the password, and cannot guess it either.
 pub(super) async fn prove(
     app: &Admin,
     account: &Account,

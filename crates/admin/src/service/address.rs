@@ -5,7 +5,7 @@ use url::Url;
 
 use crate::{Admin, fetch::Policy};
 
-/// Fails with a violation of the member at `pointer` unless a request may be sent to the address of a `thing`.
+/// Fails with a violation of the member at `pointer` unless requests to the address of a `thing` are allowed.
 pub(super) fn check_address(app: &Admin, pointer: &str, thing: &str, url: &Url) -> Result<(), Invalid> {
     app.fetch
         .check_url(Policy::Operator, url)

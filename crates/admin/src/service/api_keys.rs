@@ -33,7 +33,8 @@ pub struct NewApiKey {
     #[schema(required = true, min_length = 1, max_length = 80)]
     #[serde(default)]
     pub name: String,
-    /// `viewer` reads, `admin` changes, `owner` also manages keys; `gateway` speaks for end users in Headers mode and has no access to the API.
+    /// `viewer` reads, `admin` changes, `owner` also manages keys; `gateway` acts for end users in Headers mode and has
+    /// no access to the API.
     #[schema(required = true, schema_with = schema::role)]
     #[serde(default)]
     pub role: Option<KeyRole>,
@@ -71,7 +72,7 @@ pub(crate) struct ApiKeyPatch {
     pub name: Patch<String>,
 }
 
-/// A key that was just made, with its text, which no one can read again.
+/// A key that was just created, with its text, which cannot be read again.
 #[derive(Debug)]
 pub struct CreatedKey {
     /// The key.
@@ -287,7 +288,7 @@ fn is_owner(key: &ApiKey) -> bool {
     )
 }
 
-/// The key with this hash, if it works now: for finding out who asks.
+/// The key with this hash, if it is valid now: to find out who is calling.
 pub(crate) async fn find_live(app: &Admin, hash: TokenHash) -> Result<Option<ApiKey>, ServiceError> {
     let mut tx = app.store.read(before_sign_in()).await?;
     let key = rows::find_by_hash(&mut tx, hash).await?;
@@ -326,7 +327,7 @@ pub(super) async fn insert(change: Change<'_>, made: CreatedKey) -> Result<Creat
     insert_over(change, made, 0).await
 }
 
-/// The same where the project had this many keys before the change.
+/// The same if the project had this many keys before the change.
 async fn insert_over(
     mut change: Change<'_>,
     made: CreatedKey,

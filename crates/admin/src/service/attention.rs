@@ -24,11 +24,11 @@ use crate::{Admin, relying_party::check::Finding};
 
 /// Matters of one sort that are shown. After these are mended, the next are shown.
 const OF_A_SORT: u32 = 5;
-/// Servers of which it is looked up whether they answer: a look into memory for each.
+/// The number of servers whose state is looked up, in memory.
 const SERVERS: u32 = 200;
 /// Sign-ins that failed longer ago are history.
 pub(super) const LATELY: Duration = Duration::from_hours(24);
-/// This many failures at a gateway are no accident any more.
+/// From this many failures at a gateway on, it is not an accident.
 const MANY_FAILURES: usize = 3;
 /// After as many sign-ins in a row that went well, it works again.
 const MENDED: usize = 3;
@@ -81,7 +81,7 @@ pub enum Matter {
     },
     /// The certificate of a server or provider expires soon.
     CertificateEnds(Incident),
-    /// Another project tells the same server who its users are, and the operator has not allowed that.
+    /// Another project identifies its users to the same server, and the operator has not allowed that.
     SharedOrigin {
         /// The server.
         server: (ServerId, String),
@@ -271,7 +271,7 @@ pub async fn of(app: &Admin, authority: &Authority, project: ProjectId) -> Resul
     };
     let incidents = incident::list(&mut tx, project, &open, &first).await?.items;
     drop(tx);
-    // What this process has just seen itself may not be an incident yet.
+    // What this process has just seen may not be an incident yet.
     let failing_servers = servers.into_iter().filter_map(|server| {
         let id = server.id.to_string();
         let known = incidents

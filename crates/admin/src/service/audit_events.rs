@@ -1,4 +1,4 @@
-//! The audit trail: list and read. Events are written by the changes they tell of; what may repeat without end is counted.
+//! The audit trail: list and read. Events are written by the changes that they describe; what can repeat without end is counted.
 
 use gatewright_domain::{
     audit::{Actor, AuditEvent, FieldChange, chain::Stamp},
@@ -105,7 +105,7 @@ impl Entry<'_> {
 
 /// Notes what may repeat without end, such as a failed sign-in or a refused change, in its own transaction: within
 /// five minutes, entries of one project and action with the same `subject` are one event with a count. A trail that
-/// cannot be written is reported in the log and stops no one.
+/// cannot be written is reported in the log and does not stop anyone.
 pub(crate) async fn tally(app: &Admin, event: &AuditEvent, subject: &str) {
     let noted = async {
         let mut tx = app.store.write(before_sign_in()).await?;

@@ -25,7 +25,7 @@ use crate::{Admin, config::Config};
 /// How long a change waits for those of the same project.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Rows read at once where a whole list is needed.
+/// Rows read at once when a whole list is needed.
 const BATCH: u32 = 200;
 
 /// A change in progress. Dropped without [`Change::commit`], nothing happened.
@@ -188,7 +188,7 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// Undoes the change, and tells the audit trail what stood in the way.
+    /// Undoes the change, and records in the audit trail what prevented it.
     fn give_up(self) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             // The one writer of SQLite is still held by the change.
@@ -227,7 +227,7 @@ impl<'a> Change<'a> {
     }
 }
 
-/// The fields of an object as the audit trail shows them. Secrets are never among them.
+/// The fields of an object as the audit trail shows them. They never include secrets.
 pub(super) type Fields = Vec<(String, Value)>;
 
 /// One field of an object.

@@ -1,4 +1,4 @@
-//! The clients that use a gateway: which of them hold grants, and which are kept out.
+//! The clients that use a gateway: which of them hold grants, and which are blocked.
 
 use gatewright_domain::{
     client_use::{ClientBlock, ClientUse, check_short_id},
@@ -52,7 +52,7 @@ pub async fn block(
     let permit = authority.change(project)?;
     check_short_id("/client_id", &new.client_id)?;
     let mut change = Change::begin(app, permit).await?;
-    // Held, so that no code becomes a grant between the end of the grants and the commit.
+    // Locked, so that no code becomes a grant between the end of the grants and the commit.
     if !gatewright_store::gateway::hold(&mut change.tx, project, gateway).await? {
         return Err(ServiceError::not_found("gateway"));
     }
@@ -113,7 +113,7 @@ pub async fn unblock(
     change.commit().await
 }
 
-/// What a client is called: by the administrator who registered it, or by itself when it was last granted something.
+/// The name of a client: from the administrator who registered it, or from the client when it last got a grant.
 async fn name_of(
     tx: &mut Tx,
     project: ProjectId,

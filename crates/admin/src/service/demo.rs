@@ -1,4 +1,4 @@
-//! What the demo alone needs: an account that no one has to make, and a session for which no one has to prove anything.
+//! What only the demo needs: an account without a setup, and a session without a sign-in.
 //! `serve` names nothing of it (a test of the demo looks), and the demo listens on loopback only.
 
 use gatewright_domain::{
@@ -40,7 +40,8 @@ pub async fn account(app: &Admin, project: &str) -> Result<Account, ServiceError
     found.ok_or_else(|| ServiceError::not_found("account of the demo"))
 }
 
-/// Sees to it that the account owns the project, which may have been deleted and made again, or made before there were accounts.
+/// Makes sure that the account owns the project, which may have been deleted and created again, or created before there
+/// were accounts.
 pub async fn own(app: &Admin, account: AccountId, project: ProjectId) -> Result<(), ServiceError> {
     let operator = Authority::operator(Origin::System);
     let mut change = Change::begin(app, operator.own(project)?).await?;

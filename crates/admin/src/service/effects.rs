@@ -32,7 +32,7 @@ pub enum Done<T> {
 }
 
 impl<T> Done<T> {
-    /// What was changed; nothing where the change was tried out.
+    /// What was changed; `None` for a dry run.
     pub fn changed(self) -> Option<T> {
         match self {
             Self::Changed(changed) => Some(changed),
@@ -50,7 +50,7 @@ pub struct Effects {
     pub gateways: Vec<AffectedGateway>,
     /// The users in question: those of the source as it is, or those with grants at the gateway.
     pub users: i64,
-    /// Users of the source under an earlier issuer or subject claim, with which no one can sign in now.
+    /// Users of the source under an earlier issuer or subject claim. They can no longer sign in.
     pub former_users: i64,
     /// The live grants of the users.
     pub live_grants: i64,
@@ -58,7 +58,7 @@ pub struct Effects {
     pub sleeping_grants: i64,
     /// Whether those grants would end on the next request.
     pub ends_sessions: bool,
-    /// What would become of the stored client secret; nothing for a gateway.
+    /// What would happen to the stored client secret; `None` for a gateway.
     pub client_secret: Option<SecretFate>,
     /// Whether the gateway would get another URL, which its clients do not know.
     pub changes_url: bool,
@@ -77,7 +77,7 @@ pub struct AffectedGateway {
     pub status: GatewayStatus,
 }
 
-/// What becomes of a stored client secret.
+/// What happens to a stored client secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SecretFate {
@@ -85,7 +85,7 @@ pub enum SecretFate {
     Kept,
     /// A new one is tried first and this one stays a fallback.
     Rotated,
-    /// A new one, for another provider, takes its place at once.
+    /// A new one, for another provider, replaces it immediately.
     Replaced,
     /// It goes.
     Deleted,

@@ -26,7 +26,7 @@ pub(crate) trait Entity: Sized {
     /// What people call it.
     fn name(&self) -> &str;
 
-    /// Its fields as the audit trail shows them. No secret is among them.
+    /// Its fields as the audit trail shows them. They do not include secrets.
     fn audited(&self) -> Fields;
 
     /// It, as an event names it.
@@ -138,7 +138,7 @@ macro_rules! dated {
 pub(super) use dated;
 
 impl Change<'_> {
-    /// Creates an entity: the row, its place in the quota, and the event. `more` is what the event shows beside its fields.
+    /// Creates an entity: the row, its place in the quota, and the event. `more` is what the event shows besides its fields.
     pub(super) async fn create<E: Stored>(
         &mut self,
         new: &E,

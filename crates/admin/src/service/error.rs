@@ -1,4 +1,4 @@
-//! Why an administrative action was not done, in words for the person who asked.
+//! Why an administrative action was not carried out, in words for the person who asked.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use gatewright_domain::{
 };
 use gatewright_store::StoreError;
 
-/// A refused or failed action. Nothing has changed, except where `NotConfirmed` says so.
+/// A refused or failed action. Nothing has changed, except with `NotConfirmed`.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
     /// The input is wrong.
@@ -21,7 +21,7 @@ pub enum ServiceError {
         /// What was looked for, in words.
         what: &'static str,
     },
-    /// The caller may not do this.
+    /// The caller is not allowed to do this.
     #[error("{0}")]
     Forbidden(String),
     /// The state of other things forbids it.
@@ -39,7 +39,7 @@ pub enum ServiceError {
     /// The change is made, but this replica could not read it back.
     #[error("the change is made, but could not be confirmed")]
     NotConfirmed(#[source] StoreError),
-    /// Too many attempts with wrong passwords: later ones may be right.
+    /// Too many attempts with wrong passwords; later ones can succeed.
     #[error("too many attempts with wrong passwords")]
     TooManyAttempts {
         /// When to come back.

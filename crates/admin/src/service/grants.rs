@@ -16,7 +16,7 @@ use super::{
 };
 use crate::Admin;
 
-/// Live grants of someone, newest first. The caller has checked who asks and that there is such a holder.
+/// Live grants of someone, newest first. The caller has checked the permission and that the holder exists.
 pub(super) async fn list(
     app: &Admin,
     tx: &mut Tx,
@@ -28,7 +28,7 @@ pub(super) async fn list(
 }
 
 /// Ends one grant of someone, in a change of theirs. A grant is ended only under the one who holds it. That its gateway
-/// is inactive is no reason to keep it.
+/// is inactive is not a reason to keep it.
 pub(super) async fn end(
     mut change: Change<'_>,
     project: ProjectId,

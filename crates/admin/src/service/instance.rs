@@ -14,7 +14,7 @@ use super::{
 };
 use crate::Admin;
 
-/// What to tell the person whose `init` made nothing.
+/// The message if `init` created nothing.
 pub const ALREADY_INITIALISED: &str = "This instance has a key already, so no other was created. With that key, create another by \
      POST /api/v1/api-keys; if it is lost, run `gatewright admin new-key`.";
 

@@ -47,7 +47,7 @@ pub struct NewInvitation {
     pub role: Option<Role>,
 }
 
-/// An invitation that was just made, with its link, which no one can read again.
+/// An invitation that was just created, with its link, which cannot be read again.
 #[derive(Debug)]
 pub struct CreatedInvitation {
     /// The invitation.
@@ -61,7 +61,7 @@ pub struct CreatedInvitation {
 pub struct Offer {
     /// The invitation.
     pub invitation: Invitation,
-    /// What has become of it.
+    /// Its state.
     pub status: InvitationStatus,
     /// The project.
     pub project: Project,
@@ -82,7 +82,7 @@ pub enum Holder {
 }
 
 /// Creates an invitation; an open one for the same address is revoked by it. Owners do; an instance key may invite the first
-/// owner of a project that has none. A key that expires invites no one: a member stays. An invitation ends with its maker
+/// owner of a project that has none. A key that expires cannot invite: a member stays. An invitation ends with its creator
 /// ([`end_of`]).
 pub async fn create(
     app: &Admin,
@@ -182,7 +182,7 @@ pub async fn revoke(
     change.commit().await
 }
 
-/// What a link offers; nothing when it never was one. Accepted by no one yet.
+/// What a link offers; `None` if it is not a link. It is not accepted yet.
 pub async fn look(app: &Admin, token: &str) -> Result<Option<Offer>, ServiceError> {
     let mut tx = app.store.read(before_sign_in()).await?;
     let Some(invitation) = rows::find_by_hash(&mut tx, TokenHash::of(token)).await? else {
@@ -212,7 +212,7 @@ async fn holder_of(tx: &mut Tx, email: &Email) -> Result<Holder, ServiceError> {
     })
 }
 
-/// Accepts as the signed-in account; the project. An account whose address is not proven types its password: a browser may be
+/// Accepts as the signed-in account; the project. An account whose address is not proven enters its password: a browser may be
 /// signed in to an account that someone else has set up for the address.
 pub async fn accept(
     app: &Admin,
@@ -332,7 +332,7 @@ async fn admit(change: &mut Change<'_>, token: &str, account: &Account) -> Resul
     change.record("added", members::object(account), changes).await
 }
 
-/// Revokes the open invitations of a maker who may no longer invite, in one project or (`None`) in all of them: an owner who
+/// Revokes the open invitations of a creator who can no longer invite, in one project or (`None`) in all of them: an owner who
 /// was removed must not come back by a link made before.
 pub(super) async fn end_of(
     change: &mut Change<'_>,

@@ -1,5 +1,5 @@
-//! How many pages follow new requests at the same time. Each is a connection that stays open and asks the store every two seconds, so
-//! an account has few of them, and all accounts together a bounded number.
+//! How many pages follow new requests at the same time. Each is a connection that stays open and asks the store every two
+//! seconds, so an account has few of them, and all accounts together a bounded number.
 
 use std::{
     collections::HashMap,
@@ -17,7 +17,7 @@ const OF_ALL: usize = 64;
 #[derive(Debug, Default)]
 pub struct LiveTails(Arc<Mutex<HashMap<AccountId, usize>>>);
 
-/// A place among them, which is free again when this is dropped.
+/// A place for one, returned when this is dropped.
 #[derive(Debug)]
 pub struct Place {
     tails: Arc<Mutex<HashMap<AccountId, usize>>>,
@@ -25,7 +25,7 @@ pub struct Place {
 }
 
 impl LiveTails {
-    /// Takes a place; nothing if the account has all of its own, or none is free.
+    /// Takes a place; `None` if the account uses all of its own, or none is free.
     pub fn enter(&self, account: AccountId) -> Option<Place> {
         let mut open = lock(&self.0);
         let all: usize = open.values().sum();

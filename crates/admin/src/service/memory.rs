@@ -88,7 +88,7 @@ impl SignInTrace {
         self.0.sign_in_trace.find(permit.project(), id).await
     }
 
-    /// What was refused and belongs to no gateway, newest first.
+    /// Refusals that cannot be assigned to a gateway, newest first.
     pub(super) fn strays(&self, _permit: MayReadInstance) -> Vec<Stray> {
         self.0.sign_in_trace.strays()
     }

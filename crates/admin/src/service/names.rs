@@ -1,4 +1,4 @@
-//! What things of a project are called, many at once.
+//! Names of objects of a project, many at once.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Creations that happen once, however often they are asked for: with an `Idempotency-Key`, the key is claimed in the
+//! Creations that happen once, however often they are requested: with an `Idempotency-Key`, the key is claimed in the
 //! transaction that creates, and the commit waits for the answer, which is stored beside it. A crash leaves all of it or
 //! nothing.
 
@@ -84,7 +84,7 @@ impl Once {
     }
 }
 
-/// Finds out whether the key was used before. The answer is not given yet: first the caller must be allowed to ask for it.
+/// Finds out whether the key was used before. The response is not returned yet: first the caller must be allowed to ask for it.
 pub(crate) async fn recognise(app: &Admin, once: &Once) -> Result<(), ServiceError> {
     let mut tx = app.store.read(before_sign_in()).await?;
     let done = rows::find(&mut tx, once.claim.key, app.now()).await?;
@@ -92,7 +92,7 @@ pub(crate) async fn recognise(app: &Admin, once: &Once) -> Result<(), ServiceErr
     Ok(())
 }
 
-/// The answer that was given to the same request before, if there was one.
+/// The response to the same request before, if there was one.
 pub(crate) async fn look_up(app: &Admin, once: &Once) -> Result<Option<Vec<u8>>, ServiceError> {
     let mut tx = app.store.read(before_sign_in()).await?;
     let Some(done) = rows::find(&mut tx, once.claim.key, app.now()).await? else {

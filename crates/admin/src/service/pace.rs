@@ -13,7 +13,7 @@ use super::{Authority, ServiceError};
 
 /// Changes of one caller that may go on forever, in a second.
 const PER_SECOND: u32 = 2;
-/// Changes of one caller at once: far more than a program makes that sets up a whole project.
+/// Changes of one caller in a burst: far more than a program needs to set up a whole project.
 const AT_ONCE: u32 = 10_000;
 /// Callers remembered. Those who change nothing for long are forgotten first.
 const MAX_REMEMBERED: u64 = 10_000;

@@ -1,4 +1,4 @@
-//! A new password for someone who is locked out: a one-time link, made by someone with a shell on the machine.
+//! A new password for someone who is locked out: a one-time link, created by someone with a shell on the machine.
 
 use gatewright_domain::{
     account::{Account, AccountStatus, Email},
@@ -35,10 +35,10 @@ pub async fn offer(app: &Admin, email: &str, make_admin: bool) -> Result<Option<
     Ok(offered.map(|offer| offer.link))
 }
 
-/// Creates a link to set the password of an account, which is enabled where it was disabled and, where that is asked for,
-/// made an administrator of the instance: anyone who has a shell here could do all of it to the database. Nothing when there
-/// is no such account. Who becomes an administrator with an address that is not proven loses the password at once: it may
-/// be that of the person who opened the invitation first.
+/// Creates a link to set the password of an account, which is enabled if it was disabled and, if that is requested, made
+/// an administrator of the instance: anyone who has a shell here could do all of it to the database. Nothing when there
+/// is no such account. An account that becomes administrator with an address that is not proven loses its password
+/// immediately: it may be that of the person who opened the invitation first.
 pub async fn offer_fully(app: &Admin, email: &str, make_admin: bool) -> Result<Option<Offer>, ServiceError> {
     let email = Email::check("/email", email)?;
     let authority = Authority::operator(Origin::Cli);
@@ -100,7 +100,7 @@ pub async fn look(app: &Admin, token: &str) -> Result<Option<Account>, ServiceEr
     }
 }
 
-/// Uses a link: sets the password, ends every session of the account, and signs in. It works where the instance takes no
+/// Uses a link: sets the password, ends every session of the account, and signs in. It works even if the instance uses no
 /// passwords too, because that is when an identity provider that fails locks everyone out.
 pub async fn complete(
     app: &Admin,

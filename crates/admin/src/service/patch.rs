@@ -38,7 +38,7 @@ impl<T> Patch<T> {
         }
     }
 
-    /// The new value of a member that has no default to go back to. `null` is a violation, which names what may be typed.
+    /// The new value of a member that has no default to go back to. `null` is a violation, which names what can be entered.
     pub(super) fn required(self, invalid: &mut Invalid, pointer: &str, values: &[&str]) -> Option<T> {
         match self {
             Self::Keep => None,
@@ -79,7 +79,7 @@ impl<T> Patch<T> {
     }
 }
 
-/// What may be left out of something new is a change if it is there.
+/// What can be left out when creating is a change if it is present.
 impl<T> From<Option<T>> for Patch<T> {
     fn from(new: Option<T>) -> Self {
         new.map_or(Self::Keep, Self::Set)
@@ -119,7 +119,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Patch<T> {
     }
 }
 
-/// The version of an object: the time it was last changed, or where it keeps none, a digest of what can be changed.
+/// The version of an object: the time it was last changed, or if it has none, a digest of what can be changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version(pub String);
 

@@ -37,11 +37,12 @@ pub struct NewPreregisteredClient {
     #[schema(required = true, min_length = 1, max_length = 80)]
     #[serde(default)]
     pub name: String,
-    /// Where people may be sent back to, 1 to 10. On loopback any port matches.
+    /// Where people can be sent back to, 1 to 10. On loopback any port matches.
     #[schema(required = true, min_items = 1, max_items = 10)]
     #[serde(default)]
     pub redirect_uris: Vec<String>,
-    /// `none` for programs that cannot keep a secret, such as those on people's machines; `private_key_jwt` for those that sign with their own key; for the others a secret is generated. It never changes.
+    /// `none` for programs that cannot keep a secret, such as those on people's machines; `private_key_jwt` for those
+    /// that sign with their own key; for the others a secret is generated. It never changes.
     #[schema(required = true, schema_with = schema::client_method)]
     #[serde(default)]
     pub token_endpoint_auth_method: String,
@@ -79,7 +80,7 @@ pub struct SecretRotation {
     pub overlap_seconds: Option<u32>,
 }
 
-/// A client with the secret that was just made for it, which no one can read again.
+/// A client with the secret that was just created for it, which cannot be read again.
 #[derive(Debug)]
 pub struct WithSecret {
     /// The client.
@@ -316,7 +317,7 @@ pub(super) async fn delete_in(
     id: ClientId,
     if_match: &IfMatch,
 ) -> Result<(), ServiceError> {
-    // Held, so that no code becomes a grant between the end of the grants and the commit.
+    // Locked, so that no code becomes a grant between the end of the grants and the commit.
     if !gatewright_store::gateway::hold(&mut change.tx, project, gateway).await? {
         return Err(ServiceError::not_found("gateway"));
     }

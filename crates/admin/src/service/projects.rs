@@ -51,7 +51,7 @@ pub async fn create(app: &Admin, authority: &Authority, new: NewProject) -> Resu
     let id = ProjectId::generate(app.clock.as_ref(), app.entropy.as_ref());
     let project = Project::new(id, name, change.now);
     change.create(&project, Vec::new()).await?;
-    // Anyone who makes a project as a person owns it; a key belongs to no one who could.
+    // A person who creates a project owns it; a key does not belong to a person who could.
     if let Ok(me) = authority.oneself() {
         let owner = Member::new(project.id, me.account, Role::Owner, change.now);
         gatewright_store::member::insert(&mut change.tx, &owner).await?;
@@ -140,7 +140,7 @@ pub struct Deletion {
     pub grants: HeldGrants,
 }
 
-/// What would go with a project, for anyone who is about to delete it.
+/// What would be deleted with a project, to show before it is deleted.
 pub async fn deletion(app: &Admin, authority: &Authority, id: ProjectId) -> Result<Deletion, ServiceError> {
     let mut tx = app.store.read(authority.manage_project(id)?).await?;
     existing(&mut tx, id).await?;
@@ -150,8 +150,8 @@ pub async fn deletion(app: &Admin, authority: &Authority, id: ProjectId) -> Resu
     })
 }
 
-/// Deletes a project with everything in it, its keys included, when its name was typed. Its audit trail stays, and the deletion itself is noted
-/// in the trail of the instance.
+/// Deletes a project with everything in it, its keys included, when its name was typed. Its audit trail stays, and the
+/// deletion itself is noted in the trail of the instance.
 pub async fn delete(
     app: &Admin,
     authority: &Authority,

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::{Admin, schema};
 
-/// What stands for the redirect URL in the steps.
+/// The placeholder for the redirect URL in the steps.
 const REDIRECT_URL: &str = "{redirect_url}";
 
 /// A kind of identity provider, and how to connect it.
@@ -24,7 +24,7 @@ pub struct ProviderPreset {
     pub issuer_pattern: String,
     /// An issuer as it may look.
     pub issuer_example: String,
-    /// Whether the issuer ends with a slash; null where that differs.
+    /// Whether the issuer ends with a slash; null if that varies.
     #[schema(required = true)]
     pub issuer_ends_with_slash: Option<bool>,
     /// The scopes to ask for.
@@ -53,7 +53,7 @@ static PRESETS: LazyLock<Vec<ProviderPreset>> = LazyLock::new(|| {
         .presets
 });
 
-/// All of them, with the redirect URL of this instance in their steps. They are no secret: any key that opens the API
+/// All of them, with the redirect URL of this instance in their steps. They are not secret: any key with access to the API
 /// may read them, so no authority is asked.
 pub fn list(app: &Admin) -> Vec<ProviderPreset> {
     let redirect_url = app.config.callback_url();

@@ -1,4 +1,4 @@
-//! Quotas of projects: how much of what one may have, so that no tenant takes the instance from the others. They are
+//! Quotas of projects: how many objects of each kind one can have, so that no tenant uses up the instance. They are
 //! asked in the transaction that adds something, whose lock on the revision lets one such transaction run at a time, so
 //! no two requests take the last place together. What a project already has keeps working when a quota is lowered.
 
@@ -27,7 +27,7 @@ pub(super) async fn counted(
     Ok(count(&mut change.tx, project, what, change.now).await?)
 }
 
-/// Like [`check`], for a change that may only put one thing in the place of another. The project had `before` of them: where
+/// Like [`check`], for a change that may only replace one object with another. The project had `before` of them: if
 /// they are not more than that, a quota that was lowered in the meantime does not prevent it.
 pub(super) async fn check_growth(
     change: &mut Change<'_>,

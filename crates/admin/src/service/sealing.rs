@@ -1,4 +1,4 @@
-//! Sealing of what administrators enter and no one reads again.
+//! Sealing of what administrators enter and what is never shown again.
 
 use gatewright_domain::{sealed::Purpose, secret::Secret, stored_secret::SealedText};
 

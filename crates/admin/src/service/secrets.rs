@@ -36,7 +36,7 @@ pub struct NewSecret {
     #[schema(required = true, value_type = String, write_only, format = Password)]
     #[serde(default)]
     pub value: Option<Secret>,
-    /// The origins it may be sent to, like `https://api.example.com`.
+    /// The origins it can be sent to, like `https://api.example.com`.
     #[schema(required = true)]
     #[serde(default)]
     pub origins: Vec<String>,

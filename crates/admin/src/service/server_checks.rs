@@ -1,5 +1,5 @@
-//! Checks of servers: whether one answers, what it is and which tools, prompts and resources it has. What was seen last is kept in memory, so
-//! that pages need not ask; nothing of it is stored.
+//! Checks of servers: whether one answers, what it is and which tools, prompts and resources it has. What was seen last
+//! is kept in memory, so that pages need not ask; nothing of it is stored.
 
 mod answered;
 mod listed;
@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{Admin, directory::ServerEntry, relying_party::check::Finding};
 
-/// A page waits so long for what a server shows, and a check at least.
+/// How long a page waits for what a server shows; a check waits at least this long.
 const LOOK: Duration = Duration::from_secs(8);
 /// Anyone who saves a server waits less: the check can be repeated.
 const SAVE: Duration = Duration::from_secs(4);
@@ -46,9 +46,9 @@ const KEPT_FOR: Duration = Duration::from_hours(1);
 /// Bytes of what was seen, roughly: a server with 5,000 tools takes some five megabytes.
 const KEPT_BYTES: u64 = 32 * 1024 * 1024;
 
-/// Servers of one project that are asked at once: a list of its servers opens no flood of connections.
+/// Servers of one project that are asked at the same time, so that a list of servers does not cause a flood of connections.
 const OF_ONE: usize = 8;
-/// Servers asked at once, by all who look.
+/// Servers asked at the same time, by all pages.
 const AT_ONCE: usize = 32;
 
 /// What administrators last saw of servers.
@@ -56,7 +56,7 @@ const AT_ONCE: usize = 32;
 pub struct ServerChecks {
     seen: Cache<ServerId, Arc<ServerCheck>>,
     turns: Turns,
-    /// Those of checks that may take longer, so that no page waits behind them.
+    /// The same for checks, which can take longer, so that no page waits behind them.
     patient_turns: Turns,
 }
 
@@ -115,7 +115,7 @@ fn time_limit(server: &Server) -> Duration {
 pub struct ServerCheck {
     /// When.
     pub at: Timestamp,
-    /// Which version of the server was checked: its `updated_at`. A later one may be reached otherwise.
+    /// Which version of the server was checked: its `updated_at`. A later one may have other settings.
     of: Timestamp,
     /// What it showed, or why it cannot be used.
     pub outcome: Result<Answered, Finding>,
@@ -216,7 +216,7 @@ pub fn known_with(app: &Admin, permit: MayRead, server: &Server) -> Known {
     }
 }
 
-/// Asks those of a page of servers of which nothing is known yet, a few at once.
+/// Asks the servers of a page of which nothing is known yet, a few at the same time.
 pub async fn ask_unknown(app: &Admin, authority: &Authority, servers: &[Server]) -> Result<(), ServiceError> {
     let mut unknown = Vec::new();
     for server in servers {

@@ -39,12 +39,12 @@ use crate::{Admin, relying_party::check::Finding, schema};
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewServer {
-    /// `[a-z0-9-]{1,40}`, unique in the project. Without a `prefix`, the names of its tools begin with it where a gateway adds one.
+    /// `[a-z0-9-]{1,40}`, unique in the project. Without a `prefix`, the names of its tools begin with it if a gateway adds one.
     #[schema(required = true, pattern = "^[a-z0-9-]{1,40}$")]
     #[serde(default)]
     pub slug: String,
-    /// `[a-z0-9-]{1,20}`: what the names of its tools and prompts begin with where a gateway adds a prefix; the slug when left
-    /// out or empty. No other server of the project may have it as its prefix, or as its slug without a prefix.
+    /// `[a-z0-9-]{1,20}`: what the names of its tools and prompts begin with if a gateway adds a prefix; the slug if left
+    /// out or empty. No other server of the project can have it as its prefix, or as its slug without a prefix.
     #[schema(pattern = "^[a-z0-9-]{0,20}$")]
     #[serde(default)]
     pub prefix: Option<String>,
@@ -69,7 +69,7 @@ pub struct NewServer {
     #[serde(default)]
     pub headers: Vec<CustomHeader>,
     /// What it receives about the user: `none` (default), or `assertion` for a signed identity. A server must check the
-    /// claim `project` of each assertion beside `iss` and `aud`. 422 where another project already sends assertions to the
+    /// claim `project` of each assertion beside `iss` and `aud`. 422 if another project already sends assertions to the
     /// same origin and the operator has not allowed that.
     #[schema(schema_with = schema::identity)]
     #[serde(default)]
@@ -85,11 +85,11 @@ pub struct NewServer {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServerPatch {
-    /// `[a-z0-9-]{1,40}`. Without a `prefix`, another one renames its tools where a gateway adds one.
+    /// `[a-z0-9-]{1,40}`. Without a `prefix`, a new slug renames its tools if a gateway adds one.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
     pub slug: Patch<String>,
-    /// What the names of its tools and prompts begin with where a gateway adds a prefix. Another one renames them. `null` or an
+    /// What the names of its tools and prompts begin with if a gateway adds a prefix. A new one renames them. `null` or an
     /// empty text means the slug.
     #[schema(value_type = Option<String>, pattern = "^[a-z0-9-]{0,20}$")]
     #[serde(default)]
@@ -281,7 +281,7 @@ pub async fn search(
     Ok(rows::search(&mut tx, project, text, page).await?)
 }
 
-/// Changes a server. Where it would be reached otherwise than before it is asked first, as when it is registered.
+/// Changes a server. If its connection settings change, it is asked first, as when it is registered.
 pub async fn update(
     app: &Admin,
     authority: &Authority,
@@ -396,7 +396,7 @@ async fn existing(tx: &mut Tx, project: ProjectId, id: ServerId) -> Result<Serve
     Server::found(rows::find(tx, project, id).await?)
 }
 
-/// Checks what was entered, and that a server at this address may be contacted at all.
+/// Checks what was entered, and that connections to this address are allowed.
 fn check(app: &Admin, server: Server) -> Result<(Server, Url), Invalid> {
     let (server, url) = server.check()?;
     check_address(app, "/url", "URL", &url)?;

@@ -1,5 +1,5 @@
 //! The first account of an instance, with its first project: by a one-time link, or by someone with a shell. There is
-//! exactly one, however many try at once on however many replicas.
+//! exactly one, however many requests try at the same time, on any number of replicas.
 
 use gatewright_domain::{
     Invalid, Timestamp,
@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{Admin, account::visitor::Visitor};
 
-/// What the project is called when no one names it.
+/// The name of the project if none is entered.
 const DEFAULT_PROJECT: &str = "Default project";
 
 /// The first account and its project.
@@ -36,8 +36,8 @@ pub struct NewInstance {
     pub email: String,
     /// What people call the account; the part of the address before the `@` when empty.
     pub name: String,
-    /// Its password. May be left out where the instance takes none, and by someone with a shell, who can make a link to set
-    /// one.
+    /// Its password. Can be left out if the instance does not use passwords, and by someone with a shell, who can create
+    /// a link to set one.
     pub password: Option<Secret>,
     /// The first project.
     pub project: String,
@@ -63,13 +63,13 @@ pub struct MadeInstance {
     pub project: ProjectId,
 }
 
-/// Whether no one has made the first account yet.
+/// Whether the first account does not exist yet.
 async fn is_needed(app: &Admin) -> Result<bool, ServiceError> {
     let mut tx = app.store.read(before_sign_in()).await?;
     Ok(!rows::has_first(&mut tx).await?)
 }
 
-/// Whether there is no account at all: neither the first one nor, made by invitation with a key, any other.
+/// Whether there is no account at all: neither the first one nor any other, created by an invitation with a key.
 pub async fn has_no_account(app: &Admin) -> Result<bool, ServiceError> {
     if !is_needed(app).await? {
         return Ok(false);
@@ -80,7 +80,7 @@ pub async fn has_no_account(app: &Admin) -> Result<bool, ServiceError> {
 }
 
 /// A new setup link, to be shown to the person who started the process; nothing once there is a first account. Links of other
-/// replicas and earlier starts stay good until they run out or one of them is used.
+/// replicas and earlier starts stay valid until they expire or one of them is used.
 pub async fn offer(app: &Admin) -> Result<Option<String>, ServiceError> {
     if !is_needed(app).await? {
         return Ok(None);
@@ -99,7 +99,7 @@ pub async fn offer(app: &Admin) -> Result<Option<String>, ServiceError> {
     Ok(Some(format!("{}/account/setup/{token}", app.config.public_url())))
 }
 
-/// What became of a setup link. Taken by no one yet.
+/// The state of a setup link. Not used yet.
 pub async fn look(app: &Admin, token: &str) -> Result<SetupState, ServiceError> {
     let mut tx = app.store.read(before_sign_in()).await?;
     if rows::has_first(&mut tx).await? {

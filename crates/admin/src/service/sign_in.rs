@@ -37,7 +37,7 @@ pub enum SignInError {
     /// The password is right, and an administrator has disabled the account.
     #[error("the account is disabled")]
     Disabled,
-    /// This instance takes no passwords.
+    /// This instance does not use passwords.
     #[error("this instance does not use passwords")]
     PasswordsOff,
     /// Too many wrong passwords for this account or from this network.
@@ -107,7 +107,7 @@ enum Checked {
     Wrong,
     Right {
         account: Account,
-        /// The hash, where a new one should take its place.
+        /// The hash, if a new one should replace it.
         outdated: Option<PasswordHash>,
     },
 }
@@ -134,7 +134,7 @@ async fn check(app: &Admin, email: Option<&Email>, password: &Secret) -> Result<
     if found.is_empty() {
         passwords.verify(&password, None).await?;
     }
-    // Until an address is proven, several people may have set up an account for it. The password says whose this is.
+    // Until an address is proven, several people may have set up an account for it. The password determines which one this is.
     for (account, hash) in found {
         match passwords.verify(&password, hash.as_ref()).await? {
             Verdict::Wrong => {}
@@ -162,7 +162,7 @@ async fn finish(
     outdated: Option<&PasswordHash>,
     password: &Secret,
 ) -> Result<Begun, SignInError> {
-    // The one moment at which the password is at hand; when the pool is full, the next sign-in will do.
+    // The one moment at which the password is available; if the pool is full, the next sign-in will do.
     let renewed = match (outdated, Password::typed(password)) {
         (Some(before), Some(password)) => {
             let hash = app.accounts.passwords.hash(app.entropy.as_ref(), &password).await;

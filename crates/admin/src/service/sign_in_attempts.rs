@@ -35,7 +35,7 @@ pub async fn find(
         .ok_or_else(|| ServiceError::not_found("sign-in attempt"))
 }
 
-/// What was refused and belongs to no gateway, newest first: forged and late returns from providers, and requests for
+/// Refusals that cannot be assigned to a gateway, newest first: forged and late returns from providers, and requests for
 /// gateways that are not there. For those who run the instance; of this process only.
 pub(crate) fn strays(app: &Admin, authority: &Authority) -> Result<Vec<Stray>, ServiceError> {
     Ok(app.sign_in_trace.strays(authority.read_instance()?))

@@ -23,7 +23,7 @@ use crate::{Admin, account::visitor::Visitor, next};
 /// Why a person was not signed in.
 #[derive(Debug, thiserror::Error)]
 pub enum SingleSignOnError {
-    /// The provider, or what came from it.
+    /// The provider, or its response.
     #[error(transparent)]
     Provider(#[from] AdministratorError),
     /// The provider does not say, by `email_verified: true`, that it has verified the address.
@@ -54,11 +54,11 @@ impl From<StoreError> for SingleSignOnError {
 pub struct Finished {
     /// The session.
     pub begun: Begun,
-    /// Where to go: a path of ours.
+    /// Where to go: a path of this instance.
     pub next: String,
 }
 
-/// What to write on the button; nothing where no provider for administrators is configured.
+/// The text of the button; `None` if no provider for administrators is configured.
 pub fn label(app: &Admin) -> Option<&str> {
     let administrators = &app.config.administrators;
     administrators
@@ -66,7 +66,7 @@ pub fn label(app: &Admin) -> Option<&str> {
         .map(|_| administrators.oidc_label.as_str())
 }
 
-/// Begins, after a click on a page of ours.
+/// Begins, after a click on a page of this instance.
 pub async fn begin(app: &Admin, next_path: Option<&str>) -> Result<AdministratorStart, SingleSignOnError> {
     Ok(provider::begin(app, next::safe_path(next_path)).await?)
 }
@@ -98,7 +98,7 @@ pub async fn finish(
     }
 }
 
-/// Why an answer that the provider had the browser post signs no one in.
+/// Why a response that the provider made the browser post is refused.
 pub async fn posted(app: &Admin, form: &str) -> SingleSignOnError {
     provider::posted(app, form).await.into()
 }
@@ -140,7 +140,7 @@ async fn link(
         .ok_or(SingleSignOnError::NoVerifiedAddress)?;
     let now = app.now();
     let of_address = account_address::list(tx, &email).await?;
-    // What an administrator has said of this person holds for whichever of their accounts it was said of.
+    // What an administrator decided about this person applies to any of their accounts.
     let is_kept_out = |account: &Account| account.status == AccountStatus::Disabled;
     if of_address.iter().all(|account| !account.address_proven) && of_address.iter().any(is_kept_out) {
         return Err(SingleSignOnError::Disabled);
@@ -150,7 +150,7 @@ async fn link(
             return Err(SingleSignOnError::AnotherPerson);
         }
         Some(account) => {
-            // Anyone who had the link of an invitation could make this account and give it a password. The provider knows
+            // Anyone who had the link of an invitation could create this account and set its password. The provider knows
             // better whose address it is: what was set before goes, with other accounts of the address.
             let epoch = rows::forget_password(tx, account.id, now).await?;
             if account_address::prove(tx, account.id, now).await? {

@@ -1,5 +1,5 @@
 //! The state of the services, composed once at start-up over what end users and clients meet. The API and the dashboard have
-//! none beside it.
+//! none next to it.
 
 use std::{ops::Deref, sync::Arc, time::Instant};
 
@@ -21,8 +21,8 @@ use super::{
 };
 use crate::account::Accounts;
 
-/// Changes of administrators in progress at once. They wait for each other at the revision, so more of them only hold what
-/// others need.
+/// Changes of administrators in progress at the same time. They wait for each other at the revision, so more of them only
+/// hold what others need.
 const CHANGES_AT_ONCE: usize = 4;
 
 /// Everything a request handler may need. Handlers take `State<Arc<Admin>>`.

@@ -1,4 +1,4 @@
-//! The store as administrators reach it: it opens for a permit only, and a permit for one project opens no other.
+//! The store as administrators reach it: it opens only with a permit, and a permit for one project does not open another.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub(in crate::service) enum Recorded {
     OfUser(UserId),
 }
 
-/// The store of the process, behind a check of who asks.
+/// The store of the process, behind a check of the caller.
 #[derive(Debug)]
 pub struct Guarded(Arc<Gateways>);
 

@@ -1,5 +1,5 @@
-//! How many requests there were over time, how they ended and how long they took: what charts show. Everything is read from rollups,
-//! so it costs the same however many requests there were.
+//! How many requests there were over time, how they ended and how long they took: what charts show. Everything is read
+//! from rollups, so it costs the same however many requests there were.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -33,7 +33,7 @@ pub enum Range {
 }
 
 impl Range {
-    /// All of them: the word in addresses, and what pages call it.
+    /// All of them: the word in addresses, and the name on pages.
     pub const ALL: [(Self, &'static str, &'static str); 4] = [
         (Self::Hour, "hour", "Last hour"),
         (Self::Day, "day", "Last day"),
@@ -211,7 +211,7 @@ pub fn sum(tallies: &[Tally]) -> Tally {
 /// People over time.
 #[derive(Debug, Clone)]
 pub struct People {
-    /// When. Of a week, by day: who is active in two hours of a day is one person.
+    /// When. For a week, by day: a person who is active in two hours of a day counts once.
     pub steps: Steps,
     /// How many were active in each step.
     pub counts: Vec<u64>,
@@ -269,13 +269,13 @@ fn spread<T: Copy + Default>(steps: &Steps, counts: &[(Timestamp, T)]) -> Vec<T>
 /// A day and the same day of the week before, by hour.
 #[derive(Debug, Clone)]
 pub struct Compared<T> {
-    /// The last 24 hours. The last of them is not over yet.
+    /// The last 24 hours. The last hour is not complete yet.
     pub now: Vec<T>,
     /// The same hours a week earlier.
     pub then: Vec<T>,
 }
 
-/// The requests of a subject in the last day, beside those a week earlier.
+/// The requests of a subject in the last day, and a week earlier.
 pub async fn last_day(
     app: &Admin,
     authority: &Authority,
@@ -289,7 +289,7 @@ pub async fn last_day(
     })
 }
 
-/// Sign-ins in the last day that ended, beside those a week earlier.
+/// Sign-ins that ended in the last day, and a week earlier.
 pub async fn sign_ins(
     app: &Admin,
     authority: &Authority,
@@ -308,7 +308,7 @@ pub async fn sign_ins(
     })
 }
 
-/// People who were active in the last day, beside those a week earlier: by hour, and how many in all hours but the last.
+/// People who were active in the last day, and a week earlier: by hour, and how many in all hours but the last.
 pub async fn people_of_last_day(
     app: &Admin,
     authority: &Authority,

@@ -1,5 +1,5 @@
 //! Trying a gateway out: an administrator calls one of its tools, gets a prompt or reads a resource, as themselves or as one of
-//! its users. Each request stands in the audit trail before it is made, with what it names and the user and never with
+//! its users. Each request is in the audit trail before it is made, with what it names and the user and never with
 //! arguments or results, and a server that receives the identity of the user also receives who acts for them.
 
 mod requests;
@@ -38,7 +38,7 @@ use crate::{
     resource_server::{Heard, Tried, trial, user_id},
 };
 
-/// What a call is made for, when nothing stands in its way.
+/// What a call is made for, if nothing prevents it.
 struct Way {
     gateway: Gateway,
     entry: Arc<GatewayEntry>,
@@ -60,8 +60,8 @@ pub async fn offered(
     listed.map_err(|why| ServiceError::conflict(why.to_string()))
 }
 
-/// Makes a request, once it stands in the audit trail. What the server makes of it is not an error here; what it reports before
-/// it answers is heard as it comes. Dropping this gives the request up.
+/// Makes a request, once it is in the audit trail. What the server makes of it is not an error here; what it reports before it
+/// responds is passed on as it arrives. Dropping this cancels the request.
 pub async fn ask(
     app: &Arc<Admin>,
     authority: &Authority,
@@ -116,7 +116,7 @@ fn as_oneself(way: &Way, account: Account) -> Principal {
     as_member(way, account, None)
 }
 
-/// An account, as servers hear of it from the clients of its owner.
+/// An account, as servers see it in calls of its owner's clients.
 fn as_member(way: &Way, account: Account, actor: Option<ActorKind>) -> Principal {
     let who = TriedAs::Person(Person::Member(account.id));
     let email = account.proven_email().map(str::to_owned);
@@ -240,7 +240,7 @@ fn principal(
     }
 }
 
-/// Writes the call into the audit trail. Without that there is no call.
+/// Writes the call into the audit trail. Without that, the call is not made.
 async fn note(
     app: &Admin,
     permit: MayChange<'_>,

@@ -1,4 +1,5 @@
-//! Turns to do something that others wait for: so many at once, and of those so many for one project or one caller.
+//! Turns to do something that others wait for: a limited number at the same time, and of those a limited number for one
+//! project or caller.
 
 use std::{
     collections::HashMap,
@@ -58,7 +59,7 @@ pub(super) struct Turn<'a> {
 }
 
 impl Turns {
-    /// So many for all together, and so many of them for each payer.
+    /// The number for all together, and the number for each payer.
     pub(crate) fn of(all: usize, of_one: usize) -> Self {
         Self {
             of_one,
@@ -70,8 +71,8 @@ impl Turns {
         }
     }
 
-    /// Waits for a turn: for one of each payer's own first, in their order, so that a payer with many waits behind no one and
-    /// before no one else. Callers come before projects in that order, so that one keeps no others of its project waiting.
+    /// Waits for a turn: for one of each payer's own first, in their order, so that a payer with many only waits behind
+    /// itself. Callers come before projects in that order, so that one keeps no others of its project waiting.
     pub(super) async fn take(&self, payers: &[Payer]) -> Option<Turn<'_>> {
         let mut of_each = Vec::with_capacity(payers.len());
         for payer in payers {
@@ -128,7 +129,7 @@ mod tests {
         let flood = Payer::Key(ApiKeyId::generate(&clock, &entropy));
         let owner = Payer::Account(AccountId::generate(&clock, &entropy));
         let turns = Turns::of(4, 1);
-        // What is of no project.
+        // Work that does not belong to a project.
         let held: Vec<_> = (0..8)
             .filter_map(|_| turns.take(&[flood]).now_or_never().flatten())
             .collect();

@@ -311,7 +311,7 @@ pub(super) async fn delete_in(
     Ok(effects.map_or(Done::Changed(()), Done::WouldTouch))
 }
 
-/// What becomes of the stored client secret. A rotated one is the fallback of the new one.
+/// What happens to the stored client secret. A rotated one is the fallback of the new one.
 fn fate(current: &UserSource, next: &UserSource) -> SecretFate {
     let (now, then) = (&current.client_secret, &next.client_secret);
     if now.current == then.current {
@@ -347,7 +347,7 @@ async fn ask_provider(app: &Admin, source: &mut UserSource) -> Result<Vec<Findin
     Ok(provider_check::warnings(&results))
 }
 
-/// What the last test found out about the client still holds where nothing changed that it was about: a source whose client
+/// What the last test found out about the client still applies if nothing changed that it was about: a source whose client
 /// the provider refused is not verified.
 fn unverify_refused(source: &mut UserSource) {
     let test = source.last_test.as_ref();

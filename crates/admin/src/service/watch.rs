@@ -1,4 +1,4 @@
-//! Watching for what needs attention, in the background: incidents begin, go on and are over in the store, so that it is known
+//! Watching for what needs attention, in the background: incidents begin, continue and end in the store, so that it is known
 //! when, and told once whatever the number of replicas. Each replica notes what it sees itself of servers; what the
 //! database knows is looked through by one replica at a time.
 
@@ -53,7 +53,7 @@ pub(super) fn ourselves() -> Authority {
     Authority::operator(Origin::System)
 }
 
-/// The permits of the program itself. No one has asked for them, so no one is refused them.
+/// The permits of the program itself. They are not requested by a caller, so they are never refused.
 pub(super) fn permits(authority: &Authority) -> Option<(MayReadInstance, MayChange<'_>)> {
     Some((authority.read_instance().ok()?, authority.instance().ok()?))
 }

@@ -75,7 +75,7 @@ impl World {
         &self.test.app
     }
 
-    /// What the provider says of the person who comes back.
+    /// What the provider says about the person who comes back.
     pub fn person(&self, sub: &str, email: &str, verified: bool) {
         self.provider.script().claims = json!({"sub": sub, "email": email, "email_verified": verified});
     }

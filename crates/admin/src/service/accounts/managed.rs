@@ -1,5 +1,5 @@
-//! What administrators of the instance do with accounts of others beside changing them: finding one, seeing what it is a
-//! member of, ending its sessions, and letting someone in again who is locked out.
+//! What administrators of the instance do with other people's accounts besides changing them: find one, see its memberships,
+//! end its sessions, and restore access for someone who is locked out.
 
 use gatewright_domain::{
     account::{Account, AccountStatus},

@@ -1,4 +1,4 @@
-//! Rotation: a new key takes the place of another, which keeps working for a while, so that no request fails in the meantime.
+//! Rotation: a new key replaces another, which keeps working for a while, so that no request fails in the meantime.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ pub struct RotateApiKey {
 
 /// Creates a key that takes the place of another: same name, role and gateway. The other one works on until the overlap
 /// ends, or its own end if that comes first; one that works no longer, or was rotated before, is refused. So is the newest
-/// while the one before it works: rotating in a loop must not give more keys than the quota.
+/// while the one before it works: rotating in a loop must not create more keys than the quota.
 pub async fn rotate(
     app: &Admin,
     authority: &Authority,

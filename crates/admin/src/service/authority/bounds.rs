@@ -1,4 +1,4 @@
-//! What only people may do, what a key that expires may not make, and creations that happen once.
+//! What only people can do, what a key that expires cannot create, and creations that happen once.
 
 use gatewright_domain::id::ProjectId;
 
@@ -22,7 +22,7 @@ impl Authority {
         Ok(MayChange::of(self, project))
     }
 
-    /// May hand out credentials or powers of people: a signed-in administrator of the instance, or someone with a shell.
+    /// Can hand out credentials or rights of people: a signed-in administrator of the instance, or someone with a shell.
     /// Never a key: what a person can do would be in the hands of anyone who holds it, with nothing that names a person.
     pub(in crate::service) fn instance_in_person(&self) -> Result<MayChange<'_>, ServiceError> {
         match &self.access {
@@ -36,7 +36,7 @@ impl Authority {
         }
     }
 
-    /// May make what lasts: a key that expires must leave nothing behind that opens doors later.
+    /// Can create what lasts: a key that expires must not leave anything behind that gives access later.
     pub(in crate::service) fn lasting(&self, what: &str) -> Result<(), ServiceError> {
         let Some(end) = self.ends_at else {
             return Ok(());

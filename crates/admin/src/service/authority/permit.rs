@@ -46,7 +46,7 @@ pub(crate) struct Oneself<'a> {
     pub(crate) session: Option<AccountSessionId>,
 }
 
-/// What the store and the process do before they know who asks: look up what proves it (a key, password, link or identity),
+/// What the store and the process do before they know who is calling: look up what proves it (a key, password, link or identity),
 /// keep the result of that, and note refusals.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BeforeSignIn(());
@@ -151,7 +151,7 @@ impl MayReadInstance {
     }
 }
 
-/// The permit of code that finds out who asks. Everything that uses it must prove the person by what it reads.
+/// The permit of code that finds out who is calling. Code that uses it must prove the person by what it reads.
 pub(crate) const fn before_sign_in() -> BeforeSignIn {
     BeforeSignIn(())
 }
@@ -166,7 +166,7 @@ impl BeforeSignIn {
 }
 
 impl Authority {
-    /// May read and change what belongs to the account that is signed in; a key belongs to no account.
+    /// Can read and change what belongs to the account that is signed in; a key does not belong to an account.
     pub(in crate::service) fn oneself(&self) -> Result<Oneself<'_>, ServiceError> {
         match &self.access {
             Access::Account(signed_in) => Ok(Oneself {

@@ -33,7 +33,7 @@ pub async fn summaries(
     Ok(gateway_list::list(&mut tx, project, filter, page).await?)
 }
 
-/// Whether a gateway of the project (`own`, or a new one) may have a slug. The answer may be another one a moment later:
+/// Whether a gateway of the project (`own`, or a new one) can have a slug. The answer can change a moment later:
 /// saving asks again.
 pub async fn try_slug(
     app: &Admin,
@@ -53,7 +53,7 @@ pub async fn try_slug(
     }
 }
 
-/// The servers a gateway federates, in order: all of the project where it names none.
+/// The servers a gateway federates, in order: all of the project if it lists none.
 pub async fn servers_of(
     app: &Admin,
     authority: &Authority,
@@ -80,7 +80,7 @@ pub async fn held_at(
     Ok(held_grants::count_of_gateway(&mut tx, project, id, app.now()).await?)
 }
 
-/// What is of no use without a gateway.
+/// What is useless without a gateway.
 pub async fn contents(
     app: &Admin,
     authority: &Authority,

@@ -20,13 +20,13 @@ use crate::relying_party::check::Finding;
 /// What a server that can be used showed.
 #[derive(Debug)]
 pub struct Answered {
-    /// The revision of MCP it speaks with us.
+    /// The protocol version that it uses with us.
     pub protocol: ProtocolVersion,
     /// Whether it is reached over the HTTP+SSE transport of 2024-11-05, which is deprecated.
     pub is_over_http_sse: bool,
-    /// What it calls itself, harmless to show; empty where it does not say.
+    /// The name it reports, harmless to show; empty if it reports none.
     pub called: String,
-    /// Its own version, harmless to show; empty where it does not say.
+    /// The version it reports, harmless to show; empty if it reports none.
     pub version: String,
     /// What it declares that it can do.
     pub capabilities: Capabilities,
@@ -34,11 +34,11 @@ pub struct Answered {
     pub listed_in: Duration,
     /// Its tools, in its order.
     pub tools: Vec<Tool>,
-    /// Entries of its list that are no usable tools, the first hundred of them.
+    /// Entries of its list that are not usable tools, at most the first hundred.
     pub left_out: Vec<LeftOut>,
     /// Whether it lists more than is taken from one server.
     pub is_cut: bool,
-    /// Its prompts, or why they could not be listed. None where it declares none.
+    /// Its prompts, or why they could not be listed. Empty if it declares none.
     pub prompts: Result<Listed<Prompt>, Finding>,
     /// Its resources, in the same way.
     pub resources: Result<Listed<Resource>, Finding>,

@@ -11,7 +11,7 @@ use super::{
     tools::{LeftOut, MAX_DESCRIPTION, MAX_NAME, left_out, plain},
 };
 
-/// A prompt that takes more arguments is not shown with all of them.
+/// For a prompt with more arguments, the rest are not shown.
 const MAX_ARGUMENTS: usize = 50;
 
 /// What a server lists of one kind.
@@ -19,7 +19,7 @@ const MAX_ARGUMENTS: usize = 50;
 pub struct Listed<T> {
     /// What it lists, in its order.
     pub items: Vec<T>,
-    /// Entries that cannot be used, the first hundred of them.
+    /// Entries that cannot be used, at most the first hundred.
     pub left_out: Vec<LeftOut>,
     /// Whether it lists more than is taken from one server.
     pub is_cut: bool,
@@ -56,7 +56,7 @@ pub struct PromptArgument {
 pub struct Resource {
     /// Its URI, or the URI template of a template.
     pub uri: String,
-    /// Whether it stands for every URI that matches it.
+    /// Whether it is a template for every URI that matches it.
     pub is_template: bool,
     /// Its name at the server.
     pub name: String,
@@ -64,7 +64,7 @@ pub struct Resource {
     pub title: Option<String>,
     /// What the server says it is.
     pub description: String,
-    /// What the server says is in it, like `text/plain`; empty where it does not say.
+    /// The media type that the server reports, like `text/plain`; empty if it reports none.
     pub mime_type: String,
 }
 

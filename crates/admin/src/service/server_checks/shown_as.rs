@@ -39,7 +39,7 @@ impl ShownAs {
         }
     }
 
-    /// The same where it is another than its own name, with or without the prefix before it.
+    /// The same, if it differs from its own name with or without the prefix.
     pub fn changed(&self, is_prefixed: bool) -> Option<&str> {
         self.is_changed[usize::from(is_prefixed)].then(|| self.name(is_prefixed))
     }

@@ -28,7 +28,7 @@ pub struct Tool {
     pub is_read_only: bool,
     /// Whether the server says that it may destroy something. Not said is not no.
     pub is_destructive: Option<bool>,
-    /// Whether the server says that doing it twice does no more than once.
+    /// Whether the server says that repeating it has no further effect.
     pub is_idempotent: bool,
     /// Whether the server says that it reaches beyond itself.
     pub is_open_world: Option<bool>,
@@ -37,7 +37,7 @@ pub struct Tool {
 /// An entry of a list that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
-    /// Its name, where it has one.
+    /// Its name, if it has one.
     pub name: Option<String>,
     /// Why.
     pub reason: String,

@@ -8,7 +8,7 @@ use gatewright_domain::{
 
 use crate::service::change::{Fields, field, secret_changed};
 
-/// What may stand before a reference to a secret and be shown with it: the schemes of HTTP authentication in use.
+/// What can come before a reference to a secret and is shown with it: the schemes of HTTP authentication in use.
 const SCHEMES: [&str; 3] = ["Bearer", "Basic", "Token"];
 
 /// The fields of a server.
@@ -29,7 +29,7 @@ pub(super) fn audited(server: &Server) -> Fields {
     fields
 }
 
-/// A header as the audit trail shows it. Whatever was typed as it is may be a credential, and even a digest would let
+/// A header as the audit trail shows it. Anything entered as plain text may be a credential, and even a digest would let
 /// guesses at it be tried: only references to secrets are shown.
 fn shown(header: &CustomHeader) -> &str {
     if is_reference(&header.value) {

@@ -8,12 +8,12 @@ use gatewright_store::assertion_origin;
 
 use crate::service::{ServiceError, change::Change};
 
-/// Projects named at most to who runs the instance, where they hold an origin.
+/// The maximum number of projects named to the operator, if they use an origin.
 const PROJECTS_NAMED: u32 = 3;
 
-/// Fails where another project tells the origin of `next` who its users are, and the operator has not allowed that: a
+/// Fails if another project identifies its users to the origin of `next`, and the operator has not allowed that: a
 /// server that does not check the claim `project` would take the users of one project for those of another. A server that
-/// already shares its origin may be changed in every other way. Only who runs the instance reads which project that is.
+/// already shares its origin can be changed in every other way. Only the operator sees which project that is.
 pub(super) async fn claim_origin(
     change: &mut Change<'_>,
     current: Option<&Server>,

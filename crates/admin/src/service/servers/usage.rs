@@ -15,7 +15,7 @@ use crate::{
 /// Gateways told of one server; anyone who has more finds them in the list of gateways.
 pub(crate) const MAX_TOLD: u32 = 100;
 
-/// The gateways that name a server or offer all servers of the project, oldest first, the first hundred of them.
+/// The gateways that name a server or offer all servers of the project, oldest first, at most a hundred.
 pub async fn gateways_of(
     app: &Admin,
     authority: &Authority,

@@ -121,7 +121,8 @@ pub struct VerifiedAdministrator {
     pub issuer: String,
     /// `sub`.
     pub subject: String,
-    /// `email`, only with `email_verified: true`. A missing `email_verified` is no yes here: this address opens accounts.
+    /// `email`, only with `email_verified: true`. A missing `email_verified` does not count as true here, because this
+    /// address gives access to accounts.
     pub verified_email: Option<String>,
     /// What to call the person.
     pub name: Option<String>,
@@ -139,7 +140,7 @@ struct UnderWay {
     expires_at: Timestamp,
 }
 
-/// Begins, after a click on a page of ours. `next` is a path that was found safe.
+/// Begins, after a click on a page of this instance. `next` is a path that was checked.
 pub async fn begin(app: &Admin, next: &str) -> Result<AdministratorStart, AdministratorError> {
     let configured = configured(app)?;
     let budget = Budget::start(None);
@@ -230,7 +231,7 @@ pub async fn finish(
     })
 }
 
-/// Why an answer that the provider had the browser post signs no one in. The code in it has been brought back all the same.
+/// Why a response that the provider made the browser post is refused. The code in it still counts as brought back.
 pub async fn posted(app: &Admin, form: &str) -> AdministratorError {
     if let Err(error) = configured(app) {
         return error;

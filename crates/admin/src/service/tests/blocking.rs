@@ -62,7 +62,7 @@ async fn a_blocked_client_is_refused_wherever_it_asks_and_its_grants_end() {
             (StatusCode::UNAUTHORIZED, "invalid_client")
         );
     }
-    // No one else is meant, and no other gateway.
+    // Other clients and gateways are not affected.
     assert!(world.is_live(&other_access).await);
     assert_eq!(world.refresh(&other, &other_refresh).await.status, StatusCode::OK);
     let metadata = json!({"redirect_uris": [REDIRECT], "token_endpoint_auth_method": "none"});

@@ -167,7 +167,7 @@ async fn the_result_of_a_test_goes_with_what_it_was_about(#[case] patch: UserSou
         .unwrap();
         world.stored_source().await
     };
-    // What the test was not about leaves it where it is, and the source unverified.
+    // A change that the test was not about keeps its result, and the source unverified.
     let renamed = UserSourcePatch {
         name: Patch::Set("Renamed".to_owned()),
         skip_validation: Some(false),

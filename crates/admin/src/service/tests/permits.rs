@@ -1,4 +1,4 @@
-//! A permit opens the project that was asked for, in the store and in memory, and no other.
+//! A permit opens only the project that was requested, in the store and in memory.
 
 use gatewright_domain::{
     audit::Origin,

@@ -148,7 +148,7 @@ async fn a_client_of_one_gateway_is_unknown_at_every_other_and_the_root_finds_it
     assert!(world.get(&root).await.is_page(200));
     let answer = world.post("/token", &code_form(&client, &code)).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
-    // An id of the right form that no one made.
+    // An ID of the right form that does not exist.
     let nobody = "cli_0192f0c1a2b37c4d8e5f60718293a4b5";
     assert!(world.get(&authorize(nobody, &[])).await.is_page(400));
     assert_eq!(world.redeem(nobody, "code").await.error(), "invalid_client");

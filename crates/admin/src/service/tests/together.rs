@@ -118,7 +118,7 @@ async fn there(app: &Admin, project: ProjectId) -> ([usize; 4], Vec<String>) {
     let events = gatewright_store::audit::list(&mut tx, Some(project), &filter, &ALL)
         .await
         .unwrap();
-    // The clock stands still, so events have no order.
+    // The clock does not move, so events have no order.
     let mut actions: Vec<String> = events.items.into_iter().map(|event| event.action).collect();
     actions.sort();
     let counts = [

@@ -45,7 +45,7 @@ pub struct ToolCall {
     pub arguments: Map<String, Value>,
     /// For whom: the id of a user (`usr_…`) of the gateway's User Source, in the mode *Project members* the account of a
     /// member (`acc_…`), in Headers mode the user id as a client would send it. Left out, an account calls as itself; an
-    /// API key belongs to no one and must say.
+    /// API key does not belong to a person and must name one.
     #[serde(default)]
     pub user: Option<String>,
     /// The least severe log messages that `reports` contains.
@@ -56,7 +56,8 @@ pub struct ToolCall {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     pub input_responses: Option<Map<String, Value>>,
-    /// The `requestState` of that result, if it had one. It is bound to the gateway, the user, who acts for them, and the request.
+    /// The `requestState` of that result, if it had one. It is bound to the gateway, the user, who acts for them, and the
+    /// request.
     #[serde(default)]
     pub request_state: Option<String>,
 }
@@ -91,7 +92,7 @@ pub struct PromptRequest {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResourceRequest {
-    /// Its URI: one that a server lists, or that a resource template stands for.
+    /// Its URI: one that a server lists, or that matches a resource template.
     #[schema(required = true, min_length = 1, max_length = 2048)]
     #[serde(default)]
     pub uri: String,

@@ -66,7 +66,7 @@ impl UserSourcePatch {
 pub(super) struct Edited {
     /// The row, its status apart.
     pub(super) next: UserSource,
-    /// Its status, where the change names one.
+    /// Its status, if the change contains one.
     pub(super) status: Option<UserSourceStatus>,
     /// Whether another secret was typed.
     pub(super) new_secret: bool,
@@ -145,8 +145,8 @@ pub(super) fn check_expiry(app: &Admin, current: &UserSource, next: &UserSource)
     }
 }
 
-/// Carries into an edit what sign-ins have noted about the stored secret and how it is sent since the edit began: that is not an edit of someone
-/// else, and must not be undone by this one.
+/// Carries into an edit what sign-ins have noted about the stored secret and how it is sent since the edit began: that is
+/// not an edit of someone else, and must not be undone by this one.
 pub(super) fn carry_notes(next: &mut UserSource, stored: &UserSource, new_secret: bool) {
     let slots = &next.client_secret;
     if !new_secret {
@@ -163,14 +163,14 @@ pub(super) fn carry_notes(next: &mut UserSource, stored: &UserSource, new_secret
     }
 }
 
-/// Checks what was entered, and that an issuer of this address may be contacted at all.
+/// Checks what was entered, and that connections to the issuer's address are allowed.
 pub(super) fn check(app: &Admin, source: UserSource) -> Result<UserSource, Invalid> {
     let source = source.check()?;
     check_issuer_address(app, &source.issuer)?;
     Ok(source)
 }
 
-/// Checks that an issuer without a violation may be contacted.
+/// Checks that connections to an issuer without a violation are allowed.
 pub(super) fn check_issuer_address(app: &Admin, issuer: &str) -> Result<(), Invalid> {
     let url = Url::parse(issuer).expect("an issuer without a violation is a URL");
     check_address(app, "/issuer", "issuer", &url)

@@ -31,7 +31,7 @@ const WINDOW: Duration = Duration::from_mins(1);
 /// in the network around this machine needs thousands.
 const MAX_CHECKS: u32 = 30;
 
-/// Accounts and keys remembered. The least used give way, so that memory stays bounded.
+/// Accounts and keys that are remembered. The least used are forgotten, so that memory stays bounded.
 const MAX_REMEMBERED: u64 = 10_000;
 
 /// Checks that were made, by who made them.

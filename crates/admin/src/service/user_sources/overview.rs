@@ -36,7 +36,7 @@ pub struct Usage {
     pub gateways: Vec<AffectedGateway>,
     /// Its users.
     pub users: i64,
-    /// Those under an earlier issuer or subject claim, with which no one can sign in now.
+    /// Those under an earlier issuer or subject claim, who can no longer sign in.
     pub former_users: i64,
     /// The live grants of the users, which people know as sessions.
     pub live_grants: i64,

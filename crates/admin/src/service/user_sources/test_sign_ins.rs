@@ -30,7 +30,7 @@ pub struct Started {
 pub struct Read {
     /// The test.
     pub test: TestSignIn,
-    /// How it ended, where it has.
+    /// How it ended, if it has.
     pub report: Option<Report>,
 }
 

@@ -1,5 +1,5 @@
-//! Servers: whether they can be used, from gateways using them and from checks. One of which an incident is open is asked again, because
-//! no one may use it in the meantime.
+//! Servers: whether they can be used, from gateways using them and from checks. One of which an incident is open is asked
+//! again, because it may not be used in the meantime.
 
 use std::{collections::HashMap, sync::PoisonError, time::Duration};
 
