@@ -183,7 +183,7 @@ pub(crate) fn test_outcome() -> Object {
     one_of(TestOutcome::words())
 }
 
-/// Whether the provider knows client id and secret.
+/// Whether the provider accepts the client ID and secret.
 pub(crate) fn credentials_verdict() -> Object {
     one_of(CredentialsVerdict::words())
 }

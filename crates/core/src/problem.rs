@@ -27,7 +27,7 @@ impl Kind {
         "urn:gatewright:problem:not-found",
         "Not found",
     );
-    /// The path is right and the method is not.
+    /// The path exists, but not with this method.
     pub const METHOD_NOT_ALLOWED: Self = Self::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "urn:gatewright:problem:method-not-allowed",

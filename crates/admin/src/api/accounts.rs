@@ -38,7 +38,7 @@ pub(crate) struct AccountResource {
     name: String,
     /// Whether it can sign in with a password.
     has_password: bool,
-    /// Whether it manages projects and accounts of the instance.
+    /// Whether it manages the projects and accounts of the instance.
     is_instance_admin: bool,
     /// Whether single sign-on or an administrator of the instance has proved that the address is this person's. Until then it
     /// is what an inviter entered.
@@ -61,7 +61,7 @@ pub(crate) struct PasswordLink {
     link: String,
 }
 
-/// Which accounts of the list.
+/// Which accounts to return, and which page.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]

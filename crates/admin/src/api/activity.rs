@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{Admin, schema, service::activity as service};
 
-/// Characters of a text that is looked for.
+/// The maximum number of characters of a text to search for.
 const TEXT_MAX: usize = 256;
 
 /// A request of a gateway: who asked for what, and what became of it. Never its result, and never its arguments in lists.
@@ -34,7 +34,7 @@ pub(crate) struct ActivityResource {
     id: ActivityId,
     #[schema(value_type = String)]
     project_id: ProjectId,
-    /// When its answer ended.
+    /// When its response ended.
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
     #[schema(value_type = String)]
@@ -57,7 +57,7 @@ pub(crate) struct ActivityResource {
     server_id: Option<ServerId>,
     #[schema(schema_with = schema::request_kind)]
     kind: RequestKind,
-    /// The tool or prompt as clients know it, or the URI; long ones are cut.
+    /// The tool or prompt, by the name that clients see, or the URI; long ones are cut.
     item: Option<String>,
     #[schema(schema_with = schema::activity_outcome)]
     outcome: Outcome,
@@ -72,11 +72,11 @@ pub(crate) struct ActivityResource {
     request_bytes: i64,
     /// Bytes of the body of its answer.
     response_bytes: i64,
-    /// The ID of the HTTP request, as log lines have it. The requests of a batch have one.
+    /// The ID of the HTTP request, as in the log. The requests of a batch have one.
     request_id: String,
     /// The trace that the client named (W3C Trace Context).
     trace_id: Option<String>,
-    /// Tells sessions of MCP clients apart.
+    /// Identifies a session of an MCP client.
     session: Option<String>,
 }
 
@@ -181,7 +181,7 @@ pub(super) struct ActivityQuery {
     /// Only requests of this kind.
     #[param(schema_with = schema::request_kind)]
     kind: Option<RequestKind>,
-    /// Only requests that ended so.
+    /// Only requests with this outcome.
     #[param(schema_with = schema::activity_outcome)]
     outcome: Option<Outcome>,
     /// Only requests that were refused for this reason.
@@ -259,7 +259,7 @@ fn wrong(name: &str, digits: usize) -> Problem {
     ))
 }
 
-/// A number in so many hexadecimal digits.
+/// A number with this many hexadecimal digits.
 fn hexadecimal(name: &str, text: Option<String>, digits: usize) -> Result<Option<u64>, Problem> {
     let Some(text) = text else {
         return Ok(None);

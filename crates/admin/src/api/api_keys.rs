@@ -37,34 +37,34 @@ pub(crate) struct ApiKeyResource {
     #[schema(value_type = Option<String>)]
     project_id: Option<ProjectId>,
     name: String,
-    /// What it may do; `instance` for keys of the instance.
+    /// What it can do; `instance` for keys of the instance.
     #[schema(schema_with = schema::role_or_instance)]
     role: &'static str,
-    /// Only this gateway.
+    /// The only gateway that it works at; null for all.
     #[schema(value_type = Option<String>)]
     gateway_id: Option<GatewayId>,
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    /// To within a minute or so.
+    /// When it was last used, to within about a minute.
     #[schema(value_type = Option<String>, format = DateTime)]
     last_used_at: Option<Timestamp>,
     #[schema(value_type = Option<String>, format = DateTime)]
     revoked_at: Option<Timestamp>,
-    /// The key that takes its place, once it was rotated.
+    /// The key that replaces it, once it was rotated.
     #[schema(value_type = Option<String>)]
     successor_id: Option<ApiKeyId>,
 }
 
-/// A new API key with its text, which is shown this once.
+/// A new API key with its text, which is shown only once.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CreatedApiKey)]
 pub(crate) struct CreatedKeyResource {
     #[serde(flatten)]
     #[schema(inline)]
     resource: ApiKeyResource,
-    /// The key itself: store it now: it cannot be read again. Null in an answer that is repeated for an `Idempotency-Key`.
+    /// The key itself. Store it now: it cannot be read again. Null in a response that is repeated for an `Idempotency-Key`.
     #[schema(value_type = Option<String>, required = true, extensions(("x-shown-once" = json!(true))))]
     key: String,
     /// Only in a response that is repeated for an `Idempotency-Key`: what it does not contain, and what to do without it.
@@ -122,7 +122,7 @@ impl Resource for CreatedKeyResource {
 
 /// Create an API key of a project
 ///
-/// Needs a key of role `owner`; an instance key may create the first one of a project without an active key of role `owner`.
+/// Needs a key of role `owner`; an instance key can create the first one of a project without an active key of role `owner`.
 #[utoipa::path(
     post,
     path = "/api/v1/projects/{project}/api-keys",
@@ -141,7 +141,7 @@ pub(super) async fn create_api_key(
     Ok(created(&app, &list, made.key.id, made))
 }
 
-/// List API keys of a project, oldest first, revoked ones too
+/// List API keys of a project, oldest first, including revoked ones
 #[utoipa::path(
     get,
     path = "/api/v1/projects/{project}/api-keys",
@@ -254,7 +254,7 @@ pub(super) async fn create_instance_key(
     Ok(created(&app, "/api/v1/api-keys", made.key.id, made))
 }
 
-/// List API keys of the instance, oldest first, revoked ones too
+/// List API keys of the instance, oldest first, including revoked ones
 #[utoipa::path(
     get,
     path = "/api/v1/api-keys",

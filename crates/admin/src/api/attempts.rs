@@ -14,14 +14,14 @@ use moka::sync::Cache;
 /// How long wrong keys are remembered, from the first one on.
 pub(super) const WINDOW: Duration = Duration::from_mins(1);
 
-/// Wrong keys from one address prefix in a window. A fleet of scripts with a revoked key stays below it for long enough
-/// to be told what is wrong.
+/// Wrong keys from one address prefix in a window. A fleet of scripts with a revoked key stays below it long enough to
+/// learn what is wrong.
 const MAX_WRONG: u32 = 100;
 
 /// Prefixes and keys that are remembered. The least used are forgotten, so that memory stays bounded.
 const MAX_REMEMBERED: u64 = 20_000;
 
-/// How long a key that was right is let through whatever its neighbours do.
+/// How long a key that was right is let through, whatever its neighbours do.
 const TRUSTED: Duration = Duration::from_hours(1);
 
 /// The counters.

@@ -46,7 +46,7 @@ pub(crate) struct AuditEventResource {
     project_id: Option<ProjectId>,
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
-    /// How often. What may repeat without end, such as refused changes, is counted in one event for five minutes.
+    /// How often it happened. What can repeat without end, such as refused changes, is counted in one event for five minutes.
     #[schema(minimum = 1)]
     occurrences: u32,
     /// When it happened last.
@@ -77,7 +77,7 @@ pub(crate) struct ActorResource {
     /// `api_key`, `account`, `user` (a user of a gateway, on its connections page), `anonymous` (no one who has signed in), `operator` (a shell on the machine) or `system`.
     #[serde(rename = "type")]
     kind: &'static str,
-    /// The id of the key or account.
+    /// The ID of the key or account.
     id: Option<String>,
     /// The network address, if there was one.
     address: Option<String>,
@@ -248,7 +248,7 @@ pub(super) async fn list_audit_events(
 
 /// Export audit events of a project, newest first
 ///
-/// One event per line (JSON Lines), all that the filters leave.
+/// One event per line (JSON Lines): all events that match the filters.
 #[utoipa::path(
     get,
     path = "/api/v1/projects/{project}/audit-events/export",
@@ -299,7 +299,7 @@ pub(super) async fn list_instance_audit_events(
 
 /// Export audit events of the instance, newest first
 ///
-/// One event per line (JSON Lines), all that the filters leave.
+/// One event per line (JSON Lines): all events that match the filters.
 #[utoipa::path(
     get,
     path = "/api/v1/audit-events/export",

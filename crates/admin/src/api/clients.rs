@@ -27,7 +27,7 @@ use crate::{
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Client)]
 pub(crate) struct ClientResource {
-    /// Its id in the short form that tokens carry: `cli_…`, or the URL of its metadata document.
+    /// Its ID in the short form that tokens carry: `cli_…`, or the URL of its metadata document.
     client_id: String,
     /// Its name for itself, unverified unless it was registered by an administrator.
     client_name: String,
@@ -40,18 +40,18 @@ pub(crate) struct ClientResource {
     last_used_at: Timestamp,
 }
 
-/// A client that is kept out of a gateway.
+/// A client that is blocked at a gateway.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = BlockedClient)]
 pub(crate) struct BlockedClientResource {
-    /// The id of the block; deleting it lets the client in again.
+    /// The ID of the block; deleting it unblocks the client.
     #[schema(value_type = String)]
     id: ClientBlockId,
     #[schema(value_type = String)]
     gateway_id: GatewayId,
     /// Its id in the short form that tokens carry.
     client_id: String,
-    /// What it called itself when it was blocked; empty when nothing was known of it.
+    /// Its name for itself when it was blocked; empty if it was not known.
     client_name: String,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -141,7 +141,7 @@ pub(super) async fn list_blocked_clients(
     Ok(List::of(page, blocked_resource))
 }
 
-/// Let a blocked client in again
+/// Unblock a client
 ///
 /// Grants that ended are not restored: people sign in again.
 #[utoipa::path(

@@ -40,7 +40,7 @@ const UNVERSIONED: [&str; 7] = [
     "/memberships",
 ];
 
-/// The account that is signed in: an API key is none.
+/// The account that is signed in: an API key is not one.
 const OWN: &str = "/api/v1/account";
 /// All accounts.
 const ALL: &str = "/api/v1/accounts";
@@ -51,7 +51,7 @@ const IN_PERSON: [(&str, &str); 2] = [
     ("post", "/api/v1/accounts/{account}/password-link"),
 ];
 
-/// Completes the document that the operations have made.
+/// Completes the document made from the operations.
 pub(super) fn finish(document: OpenApi) -> Value {
     let mut document = serde_json::to_value(document).expect("the document is plain data");
     document["openapi"] = json!("3.1.0");
@@ -94,7 +94,7 @@ pub(super) fn finish(document: OpenApi) -> Value {
     document
 }
 
-/// What opens most operations.
+/// The credentials for most operations.
 fn either() -> Value {
     json!([{"api_key": []}, {"session": []}])
 }

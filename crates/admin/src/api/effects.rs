@@ -14,12 +14,12 @@ use crate::{
     service::effects::{Effects, Run, SecretFate},
 };
 
-/// Whether the request is a rehearsal. An unknown parameter is refused, so that a mistyped one changes nothing.
+/// Whether the request is a dry run. An unknown parameter is refused, so that a mistyped one changes nothing.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DryRun {
-    /// `true` answers what the change would touch, or the problem it would meet, and writes nothing.
+    /// `true` returns what the change would affect, or the problem that would prevent it, and writes nothing.
     #[serde(default)]
     #[param(default = false)]
     dry_run: bool,
@@ -53,7 +53,7 @@ macro_rules! changed {
 }
 pub(super) use changed;
 
-/// What a change would touch, by `?dry_run=true`.
+/// What a change would affect, with `?dry_run=true`.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Effects)]
 pub(crate) struct EffectsResource {
@@ -79,13 +79,13 @@ pub(crate) struct EffectsResource {
     /// gateway.
     #[schema(required = true, schema_with = schema::secret_fate_or_null)]
     client_secret: Option<SecretFate>,
-    /// Whether the gateway would get another URL, which its clients do not know.
+    /// Whether the gateway's URL would change, so that clients must be set up again.
     changes_url: bool,
-    /// What was found when the provider was asked, that is worth knowing and not an error.
+    /// Warnings from asking the provider; they do not prevent the change.
     warnings: Vec<Warning>,
 }
 
-/// A gateway that a change would touch.
+/// A gateway that a change would affect.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TouchedGateway {
     #[schema(value_type = String)]

@@ -56,14 +56,14 @@ pub(crate) struct GatewayResource {
     user_source_id: Option<UserSourceId>,
     #[schema(value_type = Vec<schema::TrustedClient>)]
     trusted_clients: Vec<TrustedClient>,
-    /// Empty means all of the project.
+    /// Empty means all servers of the project.
     #[schema(value_type = Vec<String>)]
     servers: Vec<ServerId>,
     /// When the names of its tools and prompts begin with the prefix of their server. With `never`, the first of its servers
     /// that has a name serves it.
     #[schema(schema_with = schema::prefix_mode)]
     prefix_mode: PrefixMode,
-    /// Which kinds of things it offers. Of a kind that is turned off it offers nothing, even if its list names some.
+    /// Which kinds it offers. It offers nothing of a kind that is turned off, even if its list has entries.
     #[schema(value_type = schema::OfferedKinds)]
     offers: OfferedKinds,
     /// Empty means all tools of those servers.
@@ -89,7 +89,7 @@ pub(crate) struct GatewayResource {
 }
 
 effects::changed! {
-    /// A gateway that was changed, or what the change would touch.
+    /// A gateway that was changed, or what the change would affect.
     ChangedGateway, GatewayResource
 }
 

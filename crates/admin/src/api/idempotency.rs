@@ -31,9 +31,9 @@ pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-rep
 pub(super) const MAX_CHARACTERS: usize = 255;
 /// The parts of a response's head that are sent again.
 const KEPT: [HeaderName; 3] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG];
-/// The mark of the document for a member that is a credential and is in one answer only.
+/// The document's mark for a member that is a credential and is in one response only.
 pub(super) const SHOWN_ONCE: &str = "x-shown-once";
-/// The member of a repeated answer that says why another one is null.
+/// The member of a repeated response that says why another one is null.
 const NOTICE: &str = "notice";
 
 /// What this layer needs to know.
@@ -45,7 +45,7 @@ pub(super) struct Creations {
 }
 
 impl Creations {
-    /// The creations of the document: whatever answers 201 to POST.
+    /// The creations of the document: every POST that returns 201.
     pub(super) fn of(app: Arc<Admin>, document: &Value) -> Self {
         let paths = document["paths"].as_object().into_iter().flatten();
         let paths = paths
@@ -89,7 +89,7 @@ fn collect_shown_once(document: &Value, schema: &Value, members: &mut Vec<String
     }
 }
 
-/// An answer, as it is kept.
+/// A response, as it is stored.
 #[derive(Serialize, Deserialize)]
 struct Answer {
     status: u16,
@@ -97,7 +97,7 @@ struct Answer {
     body: String,
 }
 
-/// Gives a creation that was done before the same answer again, and keeps the answer of one that is done now.
+/// Repeats the response of a creation that was done before, and stores the response of one that is done now.
 pub(super) async fn layer(State(creations): State<Creations>, request: Request, next: Next) -> Response {
     let has_key = request.method() == Method::POST && request.headers().contains_key(HEADER);
     let shown_once = request
@@ -179,7 +179,7 @@ fn kept(status: StatusCode, headers: &HeaderMap, body: &[u8], shown_once: &[Stri
     serde_json::to_vec(&answer).expect("an answer is plain data")
 }
 
-/// The body without its credentials, and with a word about them.
+/// The body without its credentials, and with a notice about them.
 fn without(shown_once: &[String], body: String) -> String {
     if shown_once.is_empty() {
         return body;

@@ -45,7 +45,7 @@ pub(crate) struct IncidentResource {
     what: String,
     /// What to do.
     remedy: String,
-    /// How often it returned within five minutes after it had seemed over.
+    /// How often it returned within five minutes after it seemed to have ended.
     #[schema(minimum = 0)]
     returns: u32,
     #[schema(value_type = String, format = DateTime)]
@@ -98,7 +98,7 @@ pub(super) struct IncidentQuery {
     subject_id: Option<String>,
 }
 
-/// Whether a text has the form of an ID of anything.
+/// Whether a text has the form of an ID of any kind.
 fn is_id(text: &str) -> bool {
     text.split_once('_').is_some_and(|(kind, number)| {
         matches!(kind.len(), 2 | 3)
@@ -113,7 +113,7 @@ fn is_id(text: &str) -> bool {
 /// List incidents, newest first
 ///
 /// Servers that could not be used, refused client secrets, sign-ins that failed, certificates and keys about to expire. Each is
-/// one incident from beginning to end. Those that have been over for 90 days are deleted.
+/// one incident from beginning to end. Incidents are deleted 90 days after they end.
 #[utoipa::path(
     get,
     path = "/api/v1/projects/{project}/incidents",
@@ -170,7 +170,7 @@ pub(crate) struct MatterResource {
     subject_id: String,
     /// Its name.
     subject_name: String,
-    /// What is the matter.
+    /// What is wrong.
     what: String,
     /// What to do.
     remedy: String,

@@ -19,14 +19,14 @@ use crate::{
     request::{BodyError, read_body},
 };
 
-/// A body within [`MAX_BODY`] comes over any line in this time; a connection is not held longer for one.
+/// A body within [`MAX_BODY`] arrives over any connection in this time; a connection is not held longer for one.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
 /// More violations than this for one body are not useful.
 const MAX_COMPLAINTS: usize = 50;
-/// How alike two names must be for one to be proposed for the other (Jaro-Winkler).
+/// How similar two names must be for one to be suggested for the other (Jaro-Winkler).
 const ALIKE: f64 = 0.75;
 
-/// The ids in the path. One that is not even an id is one that does not exist.
+/// The IDs in the path. A text that is not an ID does not exist.
 pub(super) struct Ids<T>(pub(super) T);
 
 impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Admin>> for Ids<T> {
@@ -192,7 +192,7 @@ pub(super) fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
-/// The name in serde's complaint about an unknown member, and what to say of it.
+/// The name in serde's error about an unknown member, and what to say about it.
 fn unknown_member(message: &str) -> Option<(&str, String)> {
     let (name, nearest) = unknown(message)?;
     let detail = match nearest {

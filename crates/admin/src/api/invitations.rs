@@ -31,7 +31,7 @@ use crate::{
 pub(crate) struct InvitationResource {
     #[schema(value_type = String)]
     id: InvitationId,
-    /// Whom it is for.
+    /// The invited address.
     #[schema(value_type = String, format = Email)]
     email: Email,
     #[schema(schema_with = schema::member_role)]
@@ -51,14 +51,14 @@ pub(crate) struct InvitationResource {
     revoked_at: Option<Timestamp>,
 }
 
-/// A new invitation with its link, which is shown this once.
+/// A new invitation with its link, which is shown only once.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CreatedInvitation)]
 pub(crate) struct CreatedInvitationResource {
     #[serde(flatten)]
     #[schema(inline)]
     resource: InvitationResource,
-    /// The link to send to the invited person: it cannot be read again. Null in an answer that is repeated for an
+    /// The link to send to the invited person: it cannot be read again. Null in a response that is repeated for an
     /// `Idempotency-Key`.
     #[schema(value_type = Option<String>, required = true, format = "uri", extensions(("x-shown-once" = json!(true))))]
     link: String,
@@ -84,8 +84,8 @@ fn resource(invitation: Invitation, now: Timestamp) -> InvitationResource {
 
 /// Invite someone into a project
 ///
-/// Needs the role `owner`; an instance key may invite the first owner of a project that has none. An open invitation for the
-/// same address is revoked by it.
+/// Needs the role `owner`; an instance key can invite the first owner of a project that has none. An earlier open invitation
+/// for the same address is revoked.
 #[utoipa::path(
     post,
     path = "/api/v1/projects/{project}/invitations",
@@ -110,7 +110,7 @@ pub(super) async fn create_invitation(
     })
 }
 
-/// List invitations of a project, newest first, expired and revoked ones too
+/// List invitations of a project, newest first, including expired and revoked ones
 #[utoipa::path(
     get,
     path = "/api/v1/projects/{project}/invitations",

@@ -99,8 +99,8 @@ pub(super) async fn list_members(
 
 /// Become an owner of a project
 ///
-/// For administrators of the instance, who manage projects and are not members of them. The project's audit trail shows it.
-/// Everyone else comes by invitation.
+/// For administrators of the instance, who manage projects without being members. The project's audit trail records it.
+/// Everyone else joins by invitation.
 #[utoipa::path(
     post,
     path = "/api/v1/projects/{project}/members",
@@ -158,7 +158,7 @@ pub(super) async fn update_member(
 
 /// Remove a member, or leave
 ///
-/// Everyone except the last owner may remove themselves. Their access as a member ends with the next request; keys
+/// Everyone except the last owner can remove themselves. Their access as a member ends with the next request; keys
 /// belong to the project and stay, no matter who created them.
 #[utoipa::path(
     delete,

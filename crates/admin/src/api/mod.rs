@@ -57,7 +57,7 @@ use utoipa_axum::router::OpenApiRouter;
 use self::{attempts::Attempts, export::Lists, idempotency::Creations, problem::Problem, routes::routes};
 use crate::Admin;
 
-/// Bodies are read at most this far: a gateway with thousands of allowed tools fits, a flood does not.
+/// The maximum size of a body: a gateway with thousands of allowed tools fits, a flood does not.
 const MAX_BODY: usize = 2 * 1024 * 1024;
 
 /// Routes.

@@ -44,15 +44,15 @@ use crate::{
 pub(crate) struct SessionResource {
     #[schema(value_type = String)]
     id: AccountSessionId,
-    /// Whether it is the one that asks.
+    /// Whether it is the session of this request.
     is_current: bool,
     /// The address from which it began.
     address: String,
-    /// The browser, by its own account.
+    /// The browser, as it describes itself.
     user_agent: String,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    /// To within five minutes.
+    /// When it was last used, to within five minutes.
     #[schema(value_type = String, format = DateTime)]
     last_seen_at: Timestamp,
     /// When it expires if it is not used again, or in any case.
@@ -77,7 +77,7 @@ pub(crate) struct SessionsEnded {
     sessions_ended: u64,
 }
 
-/// Read one's own account
+/// Read your own account
 #[utoipa::path(get, path = "/api/v1/account", tag = "Account", responses((status = 200, body = AccountResource)))]
 pub(super) async fn get_own_account(
     Caller(authority): Caller,
@@ -86,7 +86,7 @@ pub(super) async fn get_own_account(
     Ok(shown(&app, service::own(&app, &authority).await?))
 }
 
-/// Rename one's own account
+/// Rename your own account
 #[utoipa::path(
     patch,
     path = "/api/v1/account",
@@ -106,9 +106,9 @@ pub(super) async fn update_own_account(
     ))
 }
 
-/// Change one's own password
+/// Change your own password
 ///
-/// Every session of the account ends; the present one continues with a new cookie.
+/// Every other session of the account ends; the present one continues with a new cookie.
 #[utoipa::path(
     put,
     path = "/api/v1/account/password",
@@ -130,7 +130,7 @@ pub(super) async fn change_password(
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]))
 }
 
-/// List one's own projects, by name
+/// List your own projects, by name
 #[utoipa::path(
     get,
     path = "/api/v1/account/memberships",
@@ -150,7 +150,7 @@ pub(super) async fn list_own_memberships(
     Ok(List::of(Page { items, next: None }, resource))
 }
 
-/// List one's own sessions, the one used last first
+/// List your own sessions, most recently used first
 #[utoipa::path(
     get,
     path = "/api/v1/account/sessions",
@@ -175,7 +175,7 @@ pub(super) async fn list_sessions(
     Ok(List::of(Page { items, next: None }, resource))
 }
 
-/// End all of one's own sessions but the present one
+/// End all of your own sessions except the present one
 #[utoipa::path(
     delete,
     path = "/api/v1/account/sessions",
@@ -190,7 +190,7 @@ pub(super) async fn end_other_sessions(
     Ok(Json(SessionsEnded { sessions_ended }))
 }
 
-/// End one of one's own sessions
+/// End one of your own sessions
 #[utoipa::path(
     delete,
     path = "/api/v1/account/sessions/{session}",

@@ -30,7 +30,7 @@ use crate::{
     },
 };
 
-/// A client registered beforehand, without its secret.
+/// A pre-registered client, without its secret.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = PreregisteredClient)]
 pub(crate) struct PreregisteredClientResource {
@@ -45,13 +45,13 @@ pub(crate) struct PreregisteredClientResource {
     redirect_uris: Vec<String>,
     #[schema(schema_with = schema::client_method)]
     token_endpoint_auth_method: &'static str,
-    /// The public keys of a client that signs; null for the others.
+    /// The public keys of a client that signs; null for other clients.
     #[schema(value_type = Option<Object>)]
     jwks: Option<Value>,
     /// When the present secret was created; null for a client without one.
     #[schema(value_type = Option<String>, format = DateTime)]
     secret_changed_at: Option<Timestamp>,
-    /// Until when the secret before works; null when there is none that does.
+    /// Until when the previous secret works; null if none does.
     #[schema(value_type = Option<String>, format = DateTime)]
     previous_secret_until: Option<Timestamp>,
     #[schema(value_type = String, format = DateTime)]
@@ -60,14 +60,14 @@ pub(crate) struct PreregisteredClientResource {
     updated_at: Timestamp,
 }
 
-/// A client with a new secret, which is shown this once.
+/// A client with a new secret, which is shown only once.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PreregisteredClientWithSecret)]
 pub(crate) struct WithSecretResource {
     #[serde(flatten)]
     #[schema(inline)]
     resource: PreregisteredClientResource,
-    /// The secret itself: store it now: it cannot be read again. Null for a client without one, and in a response that
+    /// The secret itself. Store it now: it cannot be read again. Null for a client without one, and in a response that
     /// is repeated for an `Idempotency-Key`.
     #[schema(required = true, extensions(("x-shown-once" = json!(true))))]
     client_secret: Option<String>,
@@ -127,7 +127,7 @@ impl Resource for WithSecretResource {
     }
 }
 
-/// Register a client beforehand
+/// Pre-register a client
 ///
 /// The secret of a confidential client is only in this response.
 #[utoipa::path(

@@ -23,7 +23,7 @@ use crate::{
 /// When to come back after a 503: the writer's queue and a restarting database are usually done by then.
 const RETRY_AFTER_SECONDS: &str = "5";
 
-/// The kind of problem of a request whose twin was first.
+/// The kind of problem of a request that an identical one preceded.
 const REPEATED: &str = "urn:gatewright:problem:repeated";
 
 /// A refusal or failure on its way out. Boxed, because answers that succeed should not carry its size around.
@@ -43,14 +43,14 @@ pub(crate) struct Details {
     status: u16,
     /// What happened and what to do.
     detail: String,
-    /// The id of this request, which finds it in the log.
+    /// The ID of this request, for finding it in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     instance: Option<String>,
     /// When to retry, for the `Retry-After` header.
     #[serde(skip)]
     #[schema(ignore)]
     retry_after: Option<Duration>,
-    /// Each thing that is wrong with the input.
+    /// Everything that is wrong with the input.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     errors: Vec<InputError>,
@@ -82,7 +82,7 @@ pub(crate) struct InputError {
 pub(crate) struct Named {
     /// Its id.
     id: String,
-    /// What people call it.
+    /// Its name.
     name: String,
 }
 
@@ -127,7 +127,7 @@ impl Problem {
         Self::of(Kind::NOT_FOUND, detail)
     }
 
-    /// The path is right and the method is not.
+    /// The path exists, but not with this method.
     pub(super) fn method_not_allowed(method: &Method) -> Self {
         Self::of(
             Kind::METHOD_NOT_ALLOWED,
@@ -158,7 +158,7 @@ impl Problem {
         )
     }
 
-    /// The body did not come in time.
+    /// The body did not arrive in time.
     pub(super) fn too_slow(deadline: Duration) -> Self {
         Self::new(
             StatusCode::REQUEST_TIMEOUT,
@@ -182,7 +182,7 @@ impl Problem {
         )
     }
 
-    /// The body is not JSON by its own account.
+    /// The body does not claim to be JSON.
     pub(super) fn unsupported_media_type() -> Self {
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -192,7 +192,7 @@ impl Problem {
         )
     }
 
-    /// The body is packed.
+    /// The body is compressed.
     pub(super) fn unsupported_encoding() -> Self {
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -135,7 +135,7 @@ pub(crate) struct ProjectContents {
     secrets: i64,
     /// End users.
     users: i64,
-    /// Grants that are live now.
+    /// Active grants.
     live_grants: i64,
     /// Grants that sleep while a gateway or User Source is inactive.
     sleeping_grants: i64,
@@ -173,7 +173,7 @@ pub(super) struct DeletionQuery {
 
 /// Delete a project with everything in it, its keys included
 ///
-/// It asks for the project's name. With `dry_run` nothing is deleted, and the answer says what would be deleted.
+/// It asks for the project's name. With `dry_run` nothing is deleted, and the response says what would be deleted.
 #[utoipa::path(
     delete,
     path = "/api/v1/projects/{project}",

@@ -19,7 +19,7 @@ use crate::{
     service::{Version, effects::Done},
 };
 
-/// What the API shows of something that services return.
+/// What the API shows of an object that services return.
 pub(super) trait Resource: Serialize + Sized {
     /// What it is made of.
     type Of;
@@ -57,7 +57,7 @@ pub(super) fn listed<R: Resource>(app: &Admin, page: Page<R::Of>) -> List<R> {
     List::of(page, |of| R::of(app, of))
 }
 
-/// One that was changed, or what the change would touch.
+/// One that was changed, or what the change would affect.
 pub(super) fn changed<R: Resource>(app: &Admin, done: Done<R::Of>) -> Response {
     match done {
         Done::Changed(of) => shown::<R>(app, of).into_response(),
@@ -65,7 +65,7 @@ pub(super) fn changed<R: Resource>(app: &Admin, done: Done<R::Of>) -> Response {
     }
 }
 
-/// That one was deleted, or what the deletion would touch.
+/// That one was deleted, or what the deletion would affect.
 pub(super) fn deleted(done: Done<()>) -> Response {
     match done {
         Done::Changed(()) => StatusCode::NO_CONTENT.into_response(),

@@ -36,7 +36,7 @@ pub(crate) struct SecretResource {
     id: SecretId,
     #[schema(value_type = String)]
     project_id: ProjectId,
-    /// Headers name it as `${secret:NAME}`.
+    /// Headers refer to it as `${secret:NAME}`.
     name: String,
     /// The origins it can be sent to.
     origins: Vec<String>,
@@ -52,7 +52,7 @@ pub(crate) struct SecretResource {
 pub(crate) struct SavedSecret {
     #[serde(flatten)]
     secret: SecretResource,
-    /// Findings that are worth knowing and not errors.
+    /// Warnings; they do not prevent saving.
     warnings: Vec<Warning>,
 }
 

@@ -25,7 +25,7 @@ use crate::{
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ServerCheck)]
 pub(crate) struct ServerCheckResource {
-    /// When it was asked.
+    /// When it was checked.
     #[schema(value_type = String, format = DateTime)]
     checked_at: Timestamp,
     /// Whether it can be used.
@@ -42,16 +42,16 @@ pub(crate) struct ServerCheckResource {
     /// Its own version.
     #[schema(required = true)]
     server_version: Option<String>,
-    /// What it declares that it can do: some of `tools`, `prompts`, `resources`, `completions` and `logging`.
+    /// The capabilities that it declares: some of `tools`, `prompts`, `resources`, `completions` and `logging`.
     capabilities: Vec<&'static str>,
     /// How long it took to list its tools, in milliseconds.
     #[schema(required = true)]
     listed_in_ms: Option<u64>,
-    /// Its tools, in its order. Texts are its own, cut and without characters that cannot be seen.
+    /// Its tools, in its order. Texts are its own, cut and without invisible characters.
     tools: Vec<ServerTool>,
-    /// Entries of its list that are not usable tools; gateways leave them out. The first hundred.
+    /// Entries of its list that are not usable tools; gateways leave them out. At most the first hundred.
     left_out: Vec<LeftOutTool>,
-    /// Whether it lists more tools than are taken from one server.
+    /// Whether it lists more tools than Gatewright reads from one server.
     truncated: bool,
     /// Its prompts, in its order; empty if it declares none.
     prompts: Vec<ServerPrompt>,
@@ -64,7 +64,7 @@ pub(crate) struct ServerCheckResource {
     warnings: Vec<Warning>,
 }
 
-/// A tool of a server. What is said of it are claims of the server.
+/// A tool of a server. What the server says about it is unverified.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ServerTool {
     /// Its name at the server, as `allowed_tools` of a gateway names it.
@@ -89,7 +89,7 @@ pub(crate) struct ServerTool {
 /// other characters is changed, and ends in `_x` and ten digits that are always the same.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ShownNames {
-    /// At gateways that add no prefix.
+    /// At gateways that do not add a prefix.
     without_prefix: String,
     /// At gateways that do.
     with_prefix: String,
@@ -104,7 +104,7 @@ impl ShownNames {
     }
 }
 
-/// A prompt of a server. What is said of it are claims of the server.
+/// A prompt of a server. What the server says about it is unverified.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ServerPrompt {
     /// Its name at the server, as `allowed_prompts` of a gateway names it.
@@ -126,7 +126,7 @@ pub(crate) struct ServerPromptArgument {
     required: bool,
 }
 
-/// A resource of a server. What is said of it are claims of the server.
+/// A resource of a server. What the server says about it is unverified.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ServerResource {
     /// Its URI, as `allowed_resources` of a gateway names it.
@@ -135,7 +135,7 @@ pub(crate) struct ServerResource {
     #[schema(required = true)]
     title: Option<String>,
     description: String,
-    /// What it says is in it, like `text/plain`.
+    /// Its media type, like `text/plain`.
     #[schema(required = true)]
     mime_type: Option<String>,
 }
@@ -149,7 +149,7 @@ pub(crate) struct ServerResourceTemplate {
     #[schema(required = true)]
     title: Option<String>,
     description: String,
-    /// What it says is in them, like `text/plain`.
+    /// Their media type, like `text/plain`.
     #[schema(required = true)]
     mime_type: Option<String>,
 }
@@ -164,7 +164,7 @@ pub(crate) struct LeftOutTool {
     reason: String,
 }
 
-/// See what a server is and which tools it has: as it was seen a moment ago, or else asked now
+/// Read the state and the tools of a server: as known from a moment ago, otherwise by asking it now
 #[utoipa::path(get, path = "/api/v1/projects/{project}/servers/{server}/check", tag = "Servers", responses((status = 200, body = ServerCheckResource)))]
 pub(super) async fn get_server_check(
     Caller(authority): Caller,
@@ -175,7 +175,7 @@ pub(super) async fn get_server_check(
     Ok(Json(resource(&check)))
 }
 
-/// Ask a server now what it is and which tools it has
+/// Check a server now, and list its tools
 #[utoipa::path(post, path = "/api/v1/projects/{project}/servers/{server}/check", tag = "Servers", responses((status = 200, body = ServerCheckResource, description = "The result, even if the server does not answer.")))]
 pub(super) async fn check_server(
     Caller(authority): Caller,

@@ -44,7 +44,7 @@ pub(crate) struct ServerResource {
     url: String,
     timeout_ms: u32,
     retries: u8,
-    /// Values name secrets; the secrets' values are not in them.
+    /// Values refer to secrets by name and do not contain the secrets' values.
     #[schema(value_type = Vec<schema::CustomHeader>)]
     headers: Vec<CustomHeader>,
     #[schema(schema_with = schema::identity)]
@@ -62,11 +62,11 @@ pub(crate) struct ServerResource {
 pub(crate) struct SavedServer {
     #[serde(flatten)]
     server: ServerResource,
-    /// What was found when the server was asked, that is worth knowing and not an error: that it does not answer, above all.
+    /// Warnings from asking the server, for example that it does not respond; they do not prevent saving.
     warnings: Vec<Warning>,
 }
 
-/// Which servers of a list.
+/// Which servers to return, and which page.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]

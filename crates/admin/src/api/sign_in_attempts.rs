@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{Admin, schema, service::sign_in_attempts as service, sign_in_trace::before_allow::Stray};
 
-/// An attempt to sign in, step by step. Never a secret, code, token or claim value but the subject.
+/// An attempt to sign in, step by step. Never a secret, code, token, or claim value other than the subject.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SignInAttempt)]
 pub(crate) struct AttemptResource {
@@ -33,17 +33,17 @@ pub(crate) struct AttemptResource {
     gateway_id: GatewayId,
     #[schema(value_type = Option<String>)]
     user_source_id: Option<UserSourceId>,
-    /// What the pages of this attempt showed.
+    /// The reference that the pages of this attempt showed.
     #[schema(value_type = Option<String>)]
     reference: Option<Reference>,
     /// The client, in the short form that tokens carry; empty if it is not known.
     client_id: String,
     /// The client's name for itself, unverified.
     client_name: String,
-    /// `succeeded` once the app has its tokens; `abandoned` when nothing was heard of it for longer than any step takes.
+    /// `succeeded` once the app has its tokens; `abandoned` after more time without activity than any step takes.
     #[schema(schema_with = schema::attempt_outcome)]
     outcome: Outcome,
-    /// The step that failed, or after which nothing came.
+    /// The step that failed, or the last one before it was abandoned.
     #[schema(schema_with = schema::attempt_step_or_null)]
     failed_step: Option<Step>,
     /// The exact reason.
@@ -58,11 +58,11 @@ pub(crate) struct AttemptResource {
     /// The grant it led to, once the app has its tokens.
     #[schema(value_type = Option<String>)]
     grant_id: Option<GrantId>,
-    /// Whether it is kept in the database. Before *Allow* it is in the memory of one process only, and goes with it.
+    /// Whether it is kept in the database. Before *Allow* it is only in the memory of one process, and is lost with it.
     stored: bool,
     #[schema(value_type = String, format = DateTime)]
     started_at: Timestamp,
-    /// When something was last heard of it.
+    /// When its last activity was.
     #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
     /// In the order in which they began.
@@ -82,7 +82,7 @@ pub(crate) struct StepResource {
     at: Timestamp,
     /// How long it took, in milliseconds. For the consent: how long the person took.
     duration_ms: u64,
-    /// What is worth knowing about it.
+    /// Details.
     detail: Option<String>,
     /// The exact reason of a failure.
     reason: Option<String>,
@@ -220,7 +220,7 @@ pub(super) async fn get_sign_in_attempt(
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SignInRefusal)]
 pub(crate) struct RefusalResource {
-    /// What the page showed.
+    /// The reference that the page showed.
     #[schema(value_type = String)]
     reference: Reference,
     #[schema(schema_with = schema::attempt_step)]
@@ -257,8 +257,8 @@ pub(crate) struct Refusals {
 
 /// List refusals that cannot be assigned to a gateway, newest first
 ///
-/// Forged and late returns from identity providers, and requests for gateways that are not there: the last two hundred,
-/// from the memory of the process that answers.
+/// Forged and late returns from identity providers, and requests for gateways that do not exist: the last two hundred,
+/// from the memory of the process that responds.
 #[utoipa::path(
     get,
     path = "/api/v1/sign-in-refusals",

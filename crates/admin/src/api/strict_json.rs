@@ -9,7 +9,7 @@ use serde_json::{Map, Number, Value};
 
 use super::input::escaped;
 
-/// More complaints than this about one body help no one.
+/// More violations than this for one body are not useful.
 const MAX_COMPLAINTS: usize = 20;
 
 /// Reads a body; returns the value and what appears in it more than once.

@@ -20,7 +20,7 @@ use crate::{
     service::user_sources::test_sign_ins as service,
 };
 
-/// A test sign-in. It is there for ten minutes, and for the person who started it only.
+/// A test sign-in. It is available for ten minutes, and only to the person who started it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TestSignIn)]
 pub(crate) struct TestSignInResource {
@@ -38,7 +38,7 @@ pub(crate) struct TestSignInResource {
     /// When it is deleted, with its result.
     #[schema(value_type = String, format = DateTime)]
     expires_at: Timestamp,
-    /// How it ended; null while it has not.
+    /// How it ended; null while it is in progress.
     #[schema(required = true)]
     report: Option<TestReport>,
 }
@@ -48,7 +48,7 @@ pub(crate) struct TestSignInResource {
 pub(crate) struct StartedTestSignIn {
     #[serde(flatten)]
     test_sign_in: TestSignInResource,
-    /// The page to open in a browser: it cannot be read again. Null in an answer that is repeated for an `Idempotency-Key`.
+    /// The page to open in a browser: it cannot be read again. Null in a response that is repeated for an `Idempotency-Key`.
     #[schema(value_type = Option<String>, required = true, extensions(("x-shown-once" = json!(true))))]
     url: String,
     /// Only in a response that is repeated for an `Idempotency-Key`: what it does not contain, and what to do without it.
@@ -65,7 +65,7 @@ pub(crate) struct TestReport {
     /// The claim that identifies the person; null if the sign-in failed before there were claims.
     #[schema(required = true)]
     subject_claim: Option<String>,
-    /// Its value: what the person would be known by.
+    /// Its value, which would identify the person.
     #[schema(required = true)]
     subject: Option<String>,
     /// The name to show.
@@ -76,7 +76,7 @@ pub(crate) struct TestReport {
     email: Option<String>,
     /// The claims of the verified ID token: the subject claim first, then what else could be, those of the token itself last.
     claims: Vec<TestedClaim>,
-    /// Findings that are worth knowing and not failures.
+    /// Warnings; the sign-in works despite them.
     warnings: Vec<Warning>,
     /// Why it failed; null if it succeeded.
     #[schema(required = true)]
@@ -92,7 +92,7 @@ pub(crate) struct TestedClaim {
     value: Option<Value>,
     /// Whether it is the subject claim of the source.
     is_subject: bool,
-    /// Whether it could be: `discouraged` claims may come to mean someone else.
+    /// Whether it could be: `discouraged` claims can later identify someone else.
     #[schema(schema_with = schema::fit)]
     as_subject: Fit,
     /// Why, in a sentence.
@@ -102,7 +102,7 @@ pub(crate) struct TestedClaim {
 /// Why a test sign-in failed.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TestFailure {
-    /// The step, in a word like `token_request`.
+    /// The step, like `token_request`.
     step: String,
     /// The exact reason.
     reason: String,
@@ -155,7 +155,7 @@ fn reported(report: Report) -> TestReport {
     }
 }
 
-/// Start a test sign-in: the whole sign-in at the provider, of which no user, grant or code comes
+/// Start a test sign-in: a complete sign-in at the provider that creates no user, grant or code
 #[utoipa::path(
     post,
     path = "/api/v1/projects/{project}/user-sources/{user_source}/test-sign-ins",
@@ -179,7 +179,7 @@ pub(super) async fn start_test_sign_in(
     })
 }
 
-/// Read a test sign-in: how far it is and how it ended, for the person who started it
+/// Read a test sign-in: its progress and its result, for the person who started it
 #[utoipa::path(
     get,
     path = "/api/v1/projects/{project}/user-sources/{user_source}/test-sign-ins/{test_sign_in}",

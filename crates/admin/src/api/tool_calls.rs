@@ -26,16 +26,16 @@ use crate::{
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TriedTool)]
 pub(crate) struct TriedToolResource {
-    /// What the server answered (MCP, `CallToolResult`, `GetPromptResult`, `ReadResourceResult` or `InputRequiredResult`), which
+    /// What the server returned (MCP, `CallToolResult`, `GetPromptResult`, `ReadResourceResult` or `InputRequiredResult`), which
     /// can say that a tool failed; null if there was no response.
     #[schema(value_type = Option<Object>, required = true)]
     result: Option<Value>,
     /// Why there was no response; null if there was one.
     #[schema(required = true)]
     error: Option<CallFailure>,
-    /// What the server reported before it answered: progress and lines of its log, the first hundred.
+    /// What the server reported before it responded: progress and log messages, at most the first hundred.
     reports: Vec<ReportResource>,
-    /// How long it took, milliseconds.
+    /// How long it took, in milliseconds.
     duration_ms: f64,
     /// The server it was sent to; null if it was not sent.
     #[schema(required = true)]
@@ -44,17 +44,17 @@ pub(crate) struct TriedToolResource {
     told: ToldResource,
 }
 
-/// What a server reported while it was at work. Its texts are the server's own, cut.
+/// What a server reported while it was working. Its texts are the server's own, cut.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TriedReport)]
 pub(crate) struct ReportResource {
-    /// How far it is; null for a line of its log.
+    /// The progress so far; null for a log message.
     #[schema(required = true)]
     progress: Option<f64>,
     /// The total, if it is known.
     #[schema(required = true)]
     total: Option<f64>,
-    /// The level of a line of its log, like `info`; null for progress.
+    /// The level of a log message, like `info`; null for progress.
     #[schema(required = true)]
     level: Option<String>,
     /// In words.
@@ -166,9 +166,10 @@ async fn ask(
 /// identity see in the claim `act` who called on the user's behalf. The audit log contains the tool and the user, but
 /// neither arguments nor results.
 ///
-/// A server can ask for input by a form or a URL: `result` then has `resultType: input_required`, with `inputRequests` and
-/// `requestState` (MCP 2026-07-28). Make the same request again, with `input_responses` and `request_state`; the audit trail
-/// notes what was done with each question, and not the answer. A call whose server waits for the answer is held for ten minutes.
+/// A server can ask for input by a form or a URL: `result` then has `resultType: input_required`, with `inputRequests`
+/// and `requestState` (MCP 2026-07-28). Make the same request again, with `input_responses` and `request_state`; the
+/// audit trail records what was done with each question, but not the answer. A call whose server waits for the answer is
+/// held for ten minutes.
 #[utoipa::path(
     post,
     path = "/api/v1/projects/{project}/gateways/{gateway}/tool-calls",

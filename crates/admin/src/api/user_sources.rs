@@ -51,21 +51,21 @@ pub(crate) struct UserSourceResource {
     /// When the provider first accepted it; null while it has not been tried.
     #[schema(value_type = Option<String>, format = DateTime)]
     client_secret_confirmed_at: Option<Timestamp>,
-    /// When the provider first refused it since it last accepted it.
+    /// When the provider first refused it, since the last time it accepted it.
     #[schema(value_type = Option<String>, format = DateTime)]
     client_secret_refused_at: Option<Timestamp>,
     /// When the provider stops accepting it, if someone entered that.
     #[schema(value_type = Option<String>, format = DateTime)]
     client_secret_expires_at: Option<Timestamp>,
-    /// Whether the secret before it is still a fallback.
+    /// Whether the previous secret is still a fallback.
     client_secret_has_fallback: bool,
-    /// The secret that sign-ins rest on: `previous` is the one before, while the provider does not accept the newest.
+    /// The secret that sign-ins use: `previous` while the provider does not accept the newest.
     #[schema(schema_with = schema::secret_slot)]
     client_secret_in_use: SecretSlot,
     /// How the client secret is presented.
     #[schema(schema_with = schema::client_authentication)]
     client_authentication: AuthenticationChoice,
-    /// What the provider last accepted while that is `automatic`; null before the first sign-in.
+    /// The method that the provider last accepted, if that is `automatic`; null before the first sign-in.
     #[schema(schema_with = schema::secret_method)]
     client_authentication_worked: Option<SecretMethod>,
     /// Whether the provider refuses the newest client secret: enter the right one.
@@ -98,7 +98,7 @@ pub(crate) struct UserSourceResource {
 pub(crate) struct ConnectionTestResource {
     #[schema(value_type = String, format = DateTime)]
     tested_at: Timestamp,
-    /// The checks, each resting on those before it.
+    /// The checks, each of which depends on those before it.
     checks: Vec<ConnectionCheck>,
     credentials: Credentials,
 }
@@ -106,18 +106,18 @@ pub(crate) struct ConnectionTestResource {
 /// One check of a connection.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ConnectionCheck {
-    /// What was checked, in a word like `code_flow`.
+    /// What was checked, like `code_flow`.
     name: String,
     /// The field it is about: a JSON pointer into the User Source (RFC 6901).
     pointer: String,
-    /// `skipped` where another check failed first.
+    /// `skipped` if another check failed first.
     #[schema(schema_with = schema::test_outcome)]
     outcome: TestOutcome,
     /// What was found and what to do, in sentences.
     detail: String,
 }
 
-/// Whether the provider knows client id and secret.
+/// Whether the provider accepts the client ID and secret.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Credentials {
     /// `cannot_tell` if the provider's responses do not show it; a sign-in does.
@@ -154,16 +154,16 @@ fn tested(test: ConnectionTest) -> ConnectionTestResource {
 pub(crate) struct SavedUserSource {
     #[serde(flatten)]
     user_source: UserSourceResource,
-    /// What was found when the provider was asked, that is worth knowing and not an error.
+    /// Warnings from asking the provider; they do not prevent saving.
     warnings: Vec<Warning>,
 }
 
 effects::changed! {
-    /// A User Source that was changed, or what the change would touch.
+    /// A User Source that was changed, or what the change would affect.
     ChangedUserSource, SavedUserSource
 }
 
-/// Something to know about a field.
+/// A warning about a field.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Warning {
     /// The field: a JSON pointer into what was saved (RFC 6901).
@@ -181,7 +181,7 @@ impl From<Finding> for Warning {
     }
 }
 
-/// Which User Sources.
+/// Which User Sources to return, and which page.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -343,7 +343,7 @@ pub(super) async fn delete_user_source(
     Ok(deleted(done))
 }
 
-/// Test the connection of a User Source: all checks again, and whether the provider knows client id and secret
+/// Test the connection of a User Source: repeat all checks, and ask whether the provider accepts the client ID and secret
 #[utoipa::path(post, path = "/api/v1/projects/{project}/user-sources/{user_source}/test-connection", tag = "User Sources", responses((status = 200, body = UserSourceResource, description = "The source with the result in `last_test`.")))]
 pub(super) async fn test_connection(
     Caller(authority): Caller,

@@ -40,7 +40,7 @@ pub(crate) struct UserResource {
     user_source_id: UserSourceId,
     /// The issuer that vouched for them.
     issuer: String,
-    /// The claim that names them.
+    /// The claim that identifies them.
     subject_claim: String,
     /// Its value.
     subject: String,
@@ -50,7 +50,7 @@ pub(crate) struct UserResource {
     email: Option<String>,
     #[schema(schema_with = schema::user_status)]
     status: UserStatus,
-    /// Whether the source has another issuer or subject claim now. No one can sign in as this user any longer.
+    /// Whether the source has another issuer or subject claim now. Signing in as this user is no longer possible.
     former: bool,
     #[schema(value_type = String, format = DateTime)]
     first_sign_in_at: Timestamp,
@@ -109,11 +109,11 @@ pub(crate) struct GrantResource {
     client_id: String,
     /// The client's name for itself, unverified.
     client_name: String,
-    /// Scopes granted, space separated.
+    /// The granted scopes, separated by spaces.
     scope: String,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    /// When a token of it was last issued.
+    /// When a token was last issued for it.
     #[schema(value_type = String, format = DateTime)]
     last_used_at: Timestamp,
     /// When it expires even if used daily.

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::service::{IfMatch, Version};
 
-/// The versions a change may start from.
+/// The versions that a change can start from.
 pub(super) struct Precondition(pub(super) IfMatch);
 
 impl<S: Send + Sync> FromRequestParts<S> for Precondition {
@@ -61,7 +61,7 @@ impl<T: Serialize> IntoResponse for Versioned<T> {
     }
 }
 
-/// A new object: 201 with its place.
+/// A new object: 201 with its path.
 pub(super) struct Created<T> {
     pub(super) location: String,
     pub(super) content: T,

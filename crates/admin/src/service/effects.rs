@@ -60,9 +60,9 @@ pub struct Effects {
     pub ends_sessions: bool,
     /// What would happen to the stored client secret; `None` for a gateway.
     pub client_secret: Option<SecretFate>,
-    /// Whether the gateway would get another URL, which its clients do not know.
+    /// Whether the gateway's URL would change, so that clients must be set up again.
     pub changes_url: bool,
-    /// What was found when the provider was asked, that is worth knowing and not an error.
+    /// Warnings from asking the provider; they do not prevent the change.
     pub warnings: Vec<Finding>,
 }
 

@@ -5,7 +5,7 @@ use gatewright_mcp::naming::Naming;
 /// The names under which gateways show a tool or prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ShownAs {
-    /// At gateways that add no prefix.
+    /// At gateways that do not add a prefix.
     pub without_prefix: Box<str>,
     /// At gateways that do.
     pub with_prefix: Box<str>,
