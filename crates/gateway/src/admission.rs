@@ -1,4 +1,4 @@
-//! Admission: how much work of signing in this process does at once, and who goes first when more comes.
+//! Admission: how much sign-in work this process does at the same time, and who goes first when there is more.
 //!
 //! Work that needs the database holds a place while it is done. The others wait in two lines: people, who sign in or have
 //! just done so, and programs, which refresh by themselves. No one waits for long: anyone who comes to a line that does not move
@@ -24,7 +24,7 @@ use tokio::{
 
 use crate::config::Config;
 
-/// Places where the store is SQLite: what waits for its writer together shares a commit.
+/// Places if the store is SQLite: transactions that wait for its writer together share a commit.
 const OF_SQLITE: usize = 48;
 
 /// How many people go ahead of a program that waits, one after the other. More, and a flood of pages would stop every refresh.
@@ -33,13 +33,13 @@ const PEOPLE_IN_A_ROW: u32 = 8;
 /// Those who wait in one line at most. Lines are cut by time long before; this bounds the memory of a sudden flood.
 const WAITING_MAX: usize = 4_096;
 
-/// Those who are refused come back after one second to this many, in turn, so that they do not come all at once.
+/// Those who are refused come back after one second to this many, in turn, so that they do not all return at the same time.
 const SPREAD_SECONDS: u64 = 4;
 
 /// How long a line may be, in time.
 #[derive(Debug, Clone, Copy)]
 struct Patience {
-    /// When the first has waited for longer, the line takes no one else.
+    /// When the first in the queue has waited for longer, the queue accepts no more.
     full: Duration,
     /// Who has waited for this long is refused.
     most: Duration,

@@ -66,7 +66,7 @@ async fn decide(
     go_on(&app, outcome, &context, &headers).await
 }
 
-/// Sends a browser to the identity provider, if that is what comes of its request. This is where it gets its cookie.
+/// Sends a browser to the identity provider, if its request leads there. This is where it gets its cookie.
 async fn go_on(app: &Gateways, outcome: Outcome, context: &RequestContext, headers: &HeaderMap) -> Response {
     let Departure {
         entry,

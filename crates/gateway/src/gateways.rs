@@ -19,7 +19,7 @@ const SHARED_ORIGINS_TOLD: u32 = 20;
 #[derive(Debug)]
 pub struct Gateways {
     core: Arc<Core>,
-    /// How much work of signing in and refreshing is done at once.
+    /// How much sign-in and refresh work is done at the same time.
     pub(crate) admission: Arc<Admission>,
     /// The authorization server and its state: metadata document cache, limits.
     pub authorization_server: Arc<AuthorizationServer>,
@@ -40,7 +40,7 @@ impl Deref for Gateways {
 }
 
 impl Gateways {
-    /// Starts a core and stands on it. See [`Core::build`].
+    /// Starts a core and builds on it. See [`Core::build`].
     pub async fn build(
         config: Config,
         clock: Arc<dyn Clock>,
@@ -77,7 +77,7 @@ impl Gateways {
         }
     }
 
-    /// What every part stands on.
+    /// What every part uses.
     pub fn core(&self) -> Arc<Core> {
         Arc::clone(&self.core)
     }

@@ -19,7 +19,7 @@ const MAX_VALUE: usize = 2_000;
 /// The longest name of a claim; namespaced ones are URLs.
 const MAX_NAME: usize = 200;
 
-/// Claims that tell of the token and are the same for everyone who signs in.
+/// Claims that describe the token and are the same for everyone who signs in.
 const SAME_FOR_ALL: [&str; 8] = ["iss", "aud", "azp", "tid", "hd", "ver", "typ", "token_use"];
 
 /// Claims that are different at the next sign-in of the same person.
@@ -72,19 +72,19 @@ const CHANGEABLE: [&str; 19] = [
 pub struct Report {
     /// When.
     pub finished_at: Timestamp,
-    /// The claim that says who the person is; nothing where the sign-in failed before there were claims.
+    /// The claim that says who the person is; `None` if the sign-in failed before there were claims.
     pub subject_claim: Option<String>,
-    /// Its value: what the person would be known by.
+    /// Its value, which would identify the person.
     pub subject: Option<String>,
     /// The name to show.
     pub display_name: Option<String>,
-    /// The address to show, where the provider vouches for it.
+    /// The e-mail address, if the provider vouches for it.
     pub email: Option<String>,
     /// The claims of the verified ID token: the subject claim first, then what else could be, those of the token itself last.
     pub claims: Vec<ReportedClaim>,
-    /// What is no failure and better known.
+    /// Warnings that are not failures.
     pub warnings: Vec<Finding>,
-    /// Why it failed; nothing where it succeeded.
+    /// Why it failed; `None` if it succeeded.
     pub failure: Option<ReportedFailure>,
 }
 
@@ -93,7 +93,7 @@ pub struct Report {
 pub struct ReportedClaim {
     /// Its name.
     pub name: String,
-    /// Its value; nothing where that is too long to be reported.
+    /// Its value; `None` if it is too long to be reported.
     pub value: Option<Value>,
     /// Whether it is the subject claim.
     pub is_subject: bool,
@@ -172,7 +172,7 @@ impl Report {
         }
     }
 
-    /// The same where the provider refused the newest client secret.
+    /// The same, if the provider refused the newest client secret.
     pub(crate) fn with_refused_secret(mut self) -> Self {
         self.warnings.insert(
             0,

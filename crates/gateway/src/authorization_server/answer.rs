@@ -1,4 +1,4 @@
-//! How this part answers programs: JSON, never cached where it carries a secret, open to any origin.
+//! How this part responds to programs: JSON, never cached if it contains a secret, open to any origin.
 
 use std::time::Duration;
 

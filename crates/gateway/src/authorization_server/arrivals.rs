@@ -14,7 +14,7 @@ use moka::sync::Cache;
 
 /// Arrivals of one sign-in that count as such: the first, and reloads while its answer takes long.
 const MAX_ARRIVALS: u32 = 20;
-/// Sign-ins remembered. Beyond it the least used give way.
+/// Sign-ins that are remembered. Beyond that, the least used ones are forgotten.
 const MAX_SIGN_INS: u64 = 50_000;
 /// How long they are counted.
 const WINDOW: Duration = Duration::from_mins(10);
@@ -24,7 +24,7 @@ const WINDOW: Duration = Duration::from_mins(10);
 pub struct Carried {
     /// Its state.
     pub state: TokenHash,
-    /// The gateway it is for; `None` where it is for none.
+    /// The gateway it is for, if any.
     pub gateway: Option<GatewayId>,
 }
 

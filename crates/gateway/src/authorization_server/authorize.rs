@@ -1,5 +1,5 @@
 //! The authorization endpoint, GET: checks the request and shows the consent page. It takes nothing and stores nothing,
-//! so that it may be fetched twice; only for a trusted client, whose page is skipped, a sign-in begins here.
+//! so that it can be fetched twice; only for a trusted client, whose page is skipped, does a sign-in begin here.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ use crate::{
     sign_in_trace::before_allow::Sort,
 };
 
-/// Why an authorization request leads to no consent page.
+/// Why an authorization request does not lead to a consent page.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AuthorizeError {
     /// No such gateway.
@@ -44,7 +44,7 @@ pub(super) enum AuthorizeError {
     /// The client is not known or not accepted.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// Client or redirect URI are not as they must be: there is no one to tell but the user.
+    /// Client or redirect URI are invalid: only the user can be informed.
     #[error(transparent)]
     Local(#[from] LocalError),
     /// It is too long to be carried to the identity provider and back.
@@ -53,7 +53,7 @@ pub(super) enum AuthorizeError {
     /// Something else is: a client that is listed receives the error.
     #[error("the request was refused: {}", .0.error)]
     Rejected(Box<Rejection>),
-    /// The same from a client that no one here has listed: the person decides whether it receives the error.
+    /// The same from a client that is not listed here: the person decides whether it receives the error.
     #[error("the request was refused: {}", .0.error)]
     RejectedStranger(Box<Rejection>),
     /// A trusted client's sign-in could not begin.
@@ -62,7 +62,7 @@ pub(super) enum AuthorizeError {
 }
 
 impl AuthorizeError {
-    /// How it stands in the trace; `None` where someone else has written it there.
+    /// Its entry in the trace; `None` if another part has written it.
     const fn traced(&self) -> Option<Refusal> {
         let (step, sort, advice) = match self {
             Self::Gateway(_) => return None,
@@ -124,7 +124,7 @@ impl AuthorizeError {
                 tracing::error!(request = %context.id, error = &error as &dyn std::error::Error, "a client could not be looked up");
                 unavailable_page(reference)
             }
-            // The same words whatever the cause: a stranger chose the URL and could learn from them what stands where.
+            // The same words whatever the cause: a stranger chose the URL and could explore the network with them.
             Self::Client(ClientError::Document(_)) => page(
                 StatusCode::BAD_REQUEST,
                 "We could not find out who this app is",
@@ -225,7 +225,7 @@ pub(crate) async fn show(
 }
 
 /// Checks a request for a gateway and answers it with the consent page, or, for a trusted client, begins the sign-in.
-/// Where members are the users, anyone who is not signed in does that first. A refusal is noted.
+/// If members are the users, a person who is not signed in does that first. A refusal is recorded.
 pub(super) async fn begin(
     app: &AuthorizationServer,
     entry: &Arc<GatewayEntry>,
@@ -279,7 +279,7 @@ async fn check(
         Asked::Anybody => None,
     };
     if skips_page {
-        // Where a sign-in begins, it waits for its turn by itself.
+        // If a sign-in begins, it waits for its turn itself.
         drop(place);
         let before = opening.skips_consent();
         let member = member.map(|account| account.id);
@@ -319,7 +319,7 @@ fn rejected(entry: &GatewayEntry, client: &Client, rejection: Rejection) -> Auth
     }
 }
 
-/// How the gateway trusts a client with a metadata document, where it is on the list, exactly.
+/// How the gateway trusts a client with a metadata document, if exactly this document is on the list.
 pub(super) fn listed<'a>(entry: &'a GatewayEntry, client: &Client) -> Option<&'a TrustedClient> {
     let mut trusted = entry.gateway.trusted_clients.iter();
     trusted.find(|trusted| trusted.url == client.id)

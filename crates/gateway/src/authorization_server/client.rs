@@ -1,4 +1,4 @@
-//! Which client asks: one whose id is sealed by us, one whose id is the URL of its metadata document, or one that an
+//! Which client is asking: one whose ID is sealed by us, one whose id is the URL of its metadata document, or one that an
 //! administrator registered beforehand. The log line of a request names the client as soon as it is known, whatever comes
 //! of the request.
 
@@ -47,9 +47,9 @@ const TOO_MANY_AFTER: Duration = Duration::from_mins(1);
 pub(super) struct Client {
     /// Its id, in full.
     pub(super) id: String,
-    /// What it calls itself, made harmless; may be empty.
+    /// Its name for itself, made harmless; can be empty.
     pub(super) name: String,
-    /// Where it may be answered.
+    /// Its redirect URIs.
     pub(super) redirect_uris: Vec<RedirectUri>,
     /// How it is known.
     pub(super) kind: ClientKind,
@@ -66,7 +66,7 @@ pub(super) enum ClientKind {
     Preregistered,
 }
 
-/// Why a client may not ask for authorization. The user sees a page.
+/// Why a client is refused. The user sees a page.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ClientError {
     /// Not issued here, or for another gateway.
@@ -93,7 +93,7 @@ pub(super) enum ClientError {
     /// Its document cannot be used.
     #[error("the app's description cannot be used: {0}")]
     Document(#[from] FetchDocumentError),
-    /// Whether it is blocked cannot be told now.
+    /// Whether it is blocked is not known now.
     #[error(transparent)]
     Stale(#[from] Stale),
     /// The store failed: not now.
@@ -147,12 +147,12 @@ pub(super) struct AuthenticatedClient {
     pub(super) id: String,
     /// The short form that tokens and grants carry.
     pub(super) short_id: String,
-    /// What it signed to prove it, where it did.
+    /// What it signed to prove it, if it did.
     pub(super) assertion: Option<UsedAssertion>,
 }
 
 impl AuthenticatedClient {
-    /// Uses its assertion up, in the transaction that gives it what it asks for: a stranger who may sign, because
+    /// Uses its assertion up, in the transaction that grants what it asks for: a stranger who can sign, because
     /// anyone can publish a document with keys, then writes nothing without a code or token of someone's.
     pub(super) async fn use_up_assertion(&self, tx: &mut Tx, now: Timestamp) -> Result<(), TokenError> {
         let Some(assertion) = &self.assertion else {
@@ -191,7 +191,7 @@ pub(super) enum Purpose {
 }
 
 /// Authenticates the client of a token or revocation request (RFC 6749 section 3.2.1). Any failure is
-/// `invalid_client`, upon which clients register again.
+/// `invalid_client`, after which clients register again.
 pub(super) async fn authenticate(
     app: &AuthorizationServer,
     entry: &GatewayEntry,
@@ -209,7 +209,7 @@ pub(super) async fn authenticate(
     })
 }
 
-/// The assertion a client signed, where that is how it proves who it is.
+/// The assertion a client signed, if that is how it authenticates.
 async fn prove(
     app: &AuthorizationServer,
     entry: &GatewayEntry,
@@ -242,15 +242,15 @@ async fn prove(
             Method::ClientSecretBasic | Method::ClientSecretPost => {
                 check_secret(secret, |secret| client::secret_matches(&app.keyring, id, secret))?;
             }
-            // No one registers so, because there are no keys in a sealed id.
+            // This cannot be registered, because a sealed ID contains no keys.
             Method::PrivateKeyJwt => return Err(ClientError::KeyMissing),
         }
     }
     Ok(None)
 }
 
-/// A client with a document proves itself by the keys there, or not at all where the document allows that. The document
-/// is read again to begin a grant or to check a signature only: refreshing goes on while its host is away.
+/// A client with a document authenticates with the keys there, or not at all if the document allows that. The document
+/// is read again only to begin a grant or to check a signature: refreshing continues while its host is unavailable.
 async fn prove_described(
     app: &AuthorizationServer,
     entry: &GatewayEntry,
@@ -305,7 +305,7 @@ fn check_secret(presented: Option<&Credential>, matches: impl Fn(&str) -> bool) 
     }
 }
 
-/// What a program receives for a client that may not ask.
+/// The response to a program for a client that is refused.
 fn refused(error: ClientError) -> TokenError {
     invalid_client(match error {
         ClientError::Document(error) if error.is_of_fetching() => {
@@ -366,7 +366,7 @@ pub(super) fn check_blocked(
 }
 
 /// The pre-registered client of an id. Read from the store and not from the directory: only sign-ins and tokens need it,
-/// a change of it then acts at once on every replica, and the directory stays as small as what requests need.
+/// a change of it then applies immediately on every replica, and the directory stays as small as what requests need.
 async fn preregistered(
     app: &AuthorizationServer,
     entry: &GatewayEntry,

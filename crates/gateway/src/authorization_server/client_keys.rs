@@ -54,8 +54,8 @@ pub(super) enum KeysError {
 }
 
 impl KeysError {
-    /// Whether it came of fetching, so that they may be there in a moment. Programs learn no more: a stranger chose
-    /// the URL, and could learn from the difference what stands where.
+    /// Whether fetching failed, so that they may be available in a moment. Programs learn no more: a stranger chose
+    /// the URL, and could explore the network with the difference.
     pub(super) const fn is_of_fetching(&self) -> bool {
         match self {
             Self::Fetch(_) | Self::Waited => true,
@@ -68,7 +68,7 @@ impl KeysError {
 /// Why an assertion proves nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ProofError {
-    /// It is no JWT of ours to check.
+    /// It is not a JWT that we can check.
     #[error("{0}")]
     Jws(#[from] JwsError),
     /// Its claims are not meant for this gateway now.
@@ -94,7 +94,7 @@ pub(super) enum ProofError {
 }
 
 impl ProofError {
-    /// Whether the assertion may be good all the same.
+    /// Whether the assertion may be valid nevertheless.
     const fn says_nothing_of_the_proof(&self) -> bool {
         match self {
             Self::Keys(error) => error.is_of_fetching(),
@@ -109,7 +109,7 @@ impl ProofError {
 pub(super) struct Presented<'a> {
     /// The project of the gateway it is for.
     pub(super) project: ProjectId,
-    /// The client it is said to be of.
+    /// The client that it claims to be from.
     pub(super) client_id: &'a str,
     /// Where that client's keys are.
     pub(super) keys: &'a KeySource,
@@ -215,7 +215,7 @@ impl ClientKeys {
     ) -> Result<Arc<KeySet>, KeysError> {
         let deadline = Instant::now() + FETCH_LIMITS.deadline;
         let fetch = || fetch(app, presented, url);
-        // Those who wait for one fetch share its fate, and those of another project may have to wait for its turn.
+        // Waiters share the result of one fetch, and one of another project may have to wait for its turn.
         let key = format!("{} {url}", presented.project);
         let got = self.sets.get(&key, app.now(), deadline, wanted, fetch).await;
         got.map_err(|missed| match missed {

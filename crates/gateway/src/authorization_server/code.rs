@@ -91,7 +91,7 @@ pub(crate) fn of_redirect(location: &str) -> Option<TokenHash> {
 }
 
 /// The redirect that reports an error to the client (RFC 6749 section 4.1.2.1), with `state` and `iss`. A
-/// `ConsentedRequest` exists only after client and redirect URI were verified. `description` may not contain what a
+/// `ConsentedRequest` exists only after client and redirect URI were verified. `description` must not contain what a
 /// stranger chose.
 pub(crate) fn error_redirect(
     entry: &GatewayEntry,

@@ -109,7 +109,7 @@ struct Turn {
 enum Kept {
     Begun {
         grant: Box<Grant>,
-        /// How many grants of the same person gave way.
+        /// How many grants of the same person were ended for it.
         gave_way: u64,
     },
     /// The code came back long after it was used, so its grant has ended.
@@ -178,7 +178,7 @@ impl Turn {
 
     /// Ends the grant of a code that was used before, unless its client just sent it again.
     async fn replayed(self, tx: &mut Tx, redeemed_at: Timestamp) -> Result<Kept, Undone> {
-        // A code alone, read in a log, ends no one's grant: anyone who sends it must be the client it was issued to.
+        // A code alone, read in a log, does not end a grant: the sender must be the client that it was issued to.
         if short_id(&self.code.client_id) != self.client.short_id {
             return Err(Undone::Refused(Why::Client));
         }

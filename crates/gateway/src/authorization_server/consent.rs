@@ -1,5 +1,5 @@
 //! Consent: the page, the form that carries the request sealed, and what happens on *Allow* and *Deny*. Nothing is sent
-//! to an identity provider, and no cookie is set, before a person agreed on a page of ours.
+//! to an identity provider, and no cookie is set, before a person agreed on our page.
 
 mod caution;
 
@@ -67,7 +67,7 @@ struct Form {
 /// Why a sign-in could not begin.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SignInError {
-    /// Too many sign-ins begin at once.
+    /// Too many sign-ins begin at the same time.
     #[error(transparent)]
     Limited(#[from] Limited),
     /// The client was blocked while the page was open.
@@ -82,7 +82,7 @@ pub(super) enum SignInError {
 }
 
 impl SignInError {
-    /// How it stands in the trace; `None` where the relying party has written it there.
+    /// Its entry in the trace; `None` if the relying party has written it.
     pub(super) const fn traced(&self) -> Option<Refusal> {
         let (sort, advice) = match self {
             Self::Limited(_) => (Sort::Limited, limits::ADVICE),
@@ -105,7 +105,7 @@ impl SignInError {
     }
 }
 
-/// Why a posted consent form was not acted upon.
+/// Why a posted consent form was refused.
 #[derive(Debug, thiserror::Error)]
 enum ConsentError {
     #[error(transparent)]
@@ -133,7 +133,7 @@ impl From<OpenError> for ConsentError {
 }
 
 impl ConsentError {
-    /// How it stands in the trace.
+    /// Its entry in the trace.
     const fn traced(&self) -> Option<Refusal> {
         let (sort, advice) = match self {
             Self::Limited(_) => (Sort::Limited, limits::ADVICE),
@@ -361,7 +361,7 @@ pub(super) async fn begin_sign_in(
         return Ok(allowed.into());
     }
     let source = entry.source.as_ref().ok_or(SignInError::NoSource)?;
-    // The provider may have to be asked, and no one else should wait for that.
+    // The provider may have to be asked, and others should not wait for that.
     drop(place);
     Ok(Outcome::Departs(Box::new(Departure {
         entry: Arc::clone(entry),
@@ -402,7 +402,7 @@ fn destination(redirect_uri: &str, kind: Kind) -> String {
     }
 }
 
-/// Where a redirect URI leads, as it stands behind "Go back to".
+/// Where a redirect URI leads, as shown after "Go back to".
 pub(super) fn way_back(redirect_uri: &str) -> String {
     let Ok(uri) = RedirectUri::parse(redirect_uri) else {
         return "the app".to_owned();

@@ -1,4 +1,4 @@
-//! How a request goes on that was allowed: it is answered at once, or the person signs in at the identity provider of the
+//! How an allowed request continues: it is answered immediately, or the person signs in at the identity provider of the
 //! gateway first. Sending them there is not for the authorization server, so it hands the request on.
 
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::{
 /// below what browsers keep of one cookie, 4,096 bytes (RFC 6265 section 6.1).
 const MAX_REQUEST_BYTES: usize = 2_200;
 
-/// What comes of a request.
+/// The outcome of a request.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// This answer.
@@ -63,7 +63,8 @@ pub(crate) fn fits(request: &ConsentedRequest) -> bool {
     plain.is_ok_and(|plain| plain.len() <= MAX_REQUEST_BYTES)
 }
 
-/// The page for a person whose sign-in cannot begin at the provider now; `is_limited` where too much is asked of it at once.
+/// The page for a person whose sign-in cannot begin at the provider now; `is_limited` if it gets too many requests at the
+/// same time.
 pub(crate) fn no_departure_page(is_limited: bool, reference: Reference) -> Response {
     if is_limited {
         return limited_page(Limited::AT_PROVIDER, reference);

@@ -27,10 +27,10 @@ const MAX_FOR_CLIENT: u32 = 400;
 /// Failures as one client in a window from where it has proven itself.
 const MAX_AT_HOME: u32 = 1_000;
 
-/// Prefixes and clients remembered. The least used give way, so that memory stays bounded.
+/// Prefixes and clients that are remembered. The least used are forgotten, so that memory stays bounded.
 const MAX_REMEMBERED: u64 = 20_000;
 
-/// How long a client stays at home where it has proven itself.
+/// How long a network counts as known for a client that has proven itself there.
 const AT_HOME: Duration = Duration::from_hours(30 * 24);
 
 /// Who is counted.
@@ -48,7 +48,7 @@ pub(super) struct FailedProofs {
     homes: Cache<TokenHash, ()>,
 }
 
-/// A proof being checked. It counts as failed until it is known to be good, so that many at once cannot slip through.
+/// A proof being checked. It counts as failed until it is known to be valid, so that many at the same time cannot slip through.
 #[derive(Debug)]
 pub(super) struct Attempt {
     counted: Vec<Arc<AtomicU32>>,

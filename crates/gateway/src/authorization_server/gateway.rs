@@ -12,7 +12,7 @@ use crate::{
     request::RequestContext,
 };
 
-/// Why there is no gateway to answer for.
+/// Why there is no gateway for the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum GatewayError {
     /// Unknown, inactive, or of another mode.
@@ -43,7 +43,7 @@ pub(super) fn by_id(
     Ok(found(context, signs_in(directory.gateway_by_id(id))?))
 }
 
-/// The gateway a resource indicator names (RFC 8707), for requests that came to the root.
+/// The gateway that a resource indicator names (RFC 8707), for requests to the root.
 pub(super) fn by_resource(
     app: &AuthorizationServer,
     context: &RequestContext,

@@ -13,7 +13,7 @@ pub struct KnownClient {
     pub url: &'static str,
     /// Where it has people sent back to.
     pub redirect: RedirectKind,
-    /// What to know before trusting it; null where there is nothing.
+    /// What to know before trusting it; null if there is nothing.
     #[schema(required = true)]
     pub warning: Option<&'static str>,
 }
@@ -33,7 +33,7 @@ const LOOPBACK_WARNING: &str = "It receives sign-ins on the person's own machine
      place and present the same document. Its consent page is skipped only with `allow_loopback: true`; leave that off \
      unless people run nothing there that you do not trust.";
 
-/// All of them. They are no secret: any key that opens the API may read them.
+/// All of them. They are not secret: any key with access to the API can read them.
 pub const KNOWN_CLIENTS: [KnownClient; 3] = [
     KnownClient {
         name: "Claude",
@@ -55,7 +55,7 @@ pub const KNOWN_CLIENTS: [KnownClient; 3] = [
     },
 ];
 
-/// What a client of this metadata document is called, where it is known.
+/// The name of the client with this metadata document, if it is known.
 pub fn name_of(url: &str) -> Option<&'static str> {
     let known = KNOWN_CLIENTS.iter().find(|client| client.url == url);
     known.map(|client| client.name)

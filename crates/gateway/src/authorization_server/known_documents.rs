@@ -15,7 +15,7 @@ use url::Url;
 use super::AuthorizationServer;
 use super::metadata_document::Kept;
 
-/// How long a document is used without a word of its host: over a long weekend, and not for so long that a redirect URI
+/// How long a document is used while its host does not respond: over a long weekend, and not for so long that a redirect URI
 /// which its host withdrew stays good forever.
 pub(super) const MAX_LIFE: Duration = Duration::from_hours(7 * 24);
 
@@ -114,7 +114,7 @@ pub(super) async fn renew(app: &AuthorizationServer, known: &Kept, kept: &Kept) 
     let _ = written.await.inspect_err(told);
 }
 
-/// Forgets a document that its host has taken back.
+/// Forgets a document that its host has withdrawn.
 pub(super) async fn forget(app: &AuthorizationServer, client_id: &str) {
     let written = async {
         let mut tx = app.store.write().await?;

@@ -10,7 +10,7 @@ use moka::sync::Cache;
 
 use crate::{admission::Overloaded, request::RequestContext};
 
-/// Keys remembered per limit. The least used give way, so that memory stays bounded.
+/// Keys that are remembered per limit. The least used are forgotten, so that memory stays bounded.
 const MAX_KEYS: u64 = 20_000;
 
 /// A key not seen for this long is forgotten; every quota has refilled by then.
@@ -94,7 +94,7 @@ pub(super) enum Action {
 }
 
 impl Action {
-    /// Requests per second that may go on forever, and how many may come at once, from one network. An office of a thousand
+    /// Requests per second that are always allowed, and how many in a burst, from one network. An office of a thousand
     /// signs in at once, some of them twice.
     const fn of_network(self) -> (u32, u32) {
         match self {
@@ -106,9 +106,9 @@ impl Action {
         }
     }
 
-    /// The same for a gateway and any caller; for the instance where the request belongs to no gateway.
+    /// The same for a gateway and any caller; for the instance if the request does not belong to a gateway.
     ///
-    /// What comes back astray belongs to no gateway. Each return writes a row of some 150 bytes that is kept for a day
+    /// A callback without a sign-in does not belong to a gateway. Each one writes a row of some 150 bytes that is kept for a day
     /// (`brought_code`), so those to all gateways are bounded too: [`Self::of_instance`].
     const fn of_gateway(self) -> (u32, u32) {
         match self {
@@ -146,7 +146,7 @@ enum Key {
 enum Network {
     /// Mostly one site: /24 of IPv4, /64 of IPv6.
     Narrow(u64),
-    /// What one customer of a provider may have many of: /16 of IPv4, /48 of IPv6.
+    /// What one customer of a provider can have many of: /16 of IPv4, /48 of IPv6.
     Wide(u64),
 }
 

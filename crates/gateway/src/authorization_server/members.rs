@@ -1,5 +1,5 @@
 //! Signing in as a member: in the mode *Project members* the person signs in with their account, on a page of the
-//! dashboard, before the consent page is shown. *Allow* then issues the code at once: the session is what proves who is at
+//! dashboard, before the consent page is shown. **Allow* then issues the code immediately: the session proves who is at
 //! the browser, and it is looked up again in the request that allows. Whether the account is still a member is seen once
 //! more in the transaction that stores the code, and by every request with its tokens after that.
 
@@ -49,7 +49,7 @@ pub(super) enum AtBrowser {
     Member(Account),
     /// Someone who is signed in and is not a member.
     Stranger(Account),
-    /// No one who is signed in.
+    /// The person is not signed in.
     NoOne,
 }
 
@@ -88,7 +88,7 @@ pub(super) enum MemberError {
 }
 
 impl MemberError {
-    /// How it stands in the trace; `None` where [`allow`] has written it there.
+    /// Its entry in the trace; `None` if [`allow`] has written it.
     pub(super) const fn traced(&self) -> Option<Refusal> {
         let advice = match self {
             Self::Stranger { .. } => "Invite the person to the project if they should use this gateway.",
@@ -167,7 +167,7 @@ fn whom_to_ask(owners: &[String]) -> String {
 /// Who is to be asked for consent.
 #[derive(Debug)]
 pub(super) enum Asked {
-    /// Anyone who is at the browser: they sign in after *Allow*.
+    /// The person at the browser: they sign in after *Allow*.
     Anybody,
     /// This member.
     Member(Account),

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{directory::Documents, request::RequestContext};
 
-/// The document at this path, with the template of its route, where it is the first that clients ask for: the well-known
+/// The document at this path, with the template of its route, if it is the first that clients ask for: the well-known
 /// name inserted before the gateway's path (RFC 8414 section 3.1, RFC 9728 section 3.1). Every client reads these before
 /// anything else, and finding the way through the router costs more than the answer, so [`crate::front`] asks here before.
 pub(crate) fn first_asked(

@@ -59,7 +59,7 @@ pub(super) enum FetchDocumentError {
 
 impl FetchDocumentError {
     /// Whether it came of fetching, and not of what the document says. Programs learn no more: a stranger chose the
-    /// URL, and could learn from the difference what stands where.
+    /// URL, and could explore the network with the difference.
     pub(super) const fn is_of_fetching(&self) -> bool {
         match self {
             Self::Fetch(_) => true,
@@ -68,7 +68,7 @@ impl FetchDocumentError {
         }
     }
 
-    /// Whether it says nothing about the document, which may be as good as before.
+    /// Whether it says nothing about the document, which may be as valid as before.
     const fn is_passing(&self) -> bool {
         match self {
             Self::Fetch(error) => match error {
@@ -86,7 +86,7 @@ impl FetchDocumentError {
     }
 }
 
-/// A document at hand.
+/// A cached document.
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) document: MetadataDocument,
@@ -99,10 +99,10 @@ pub(super) struct Kept {
 /// The documents in memory. Failures are not kept.
 #[derive(Debug)]
 pub(super) struct Documents {
-    /// By client id, and by the project that vouches for the client, where one does: those who wait for one fetch share its
-    /// fate, and a stranger's may have to wait for its turn.
+    /// By client ID, and by the project that vouches for the client, if one does: waiters share the result of one fetch, and
+    /// a stranger's may have to wait for its turn.
     fresh: Cache<Key, Arc<Kept>>,
-    /// The last good one of each, for when the next cannot be had: strangers who use up what may be fetched from a host
+    /// The last valid one of each, for when the next is unavailable: strangers who use up what may be fetched from a host
     /// would otherwise lock the apps out that are described there.
     last: Cache<String, Arc<Kept>>,
     /// Clients whose documents were put into the store within the last day.
@@ -282,7 +282,7 @@ fn lists(entry: &GatewayEntry, client_id: &str) -> bool {
     trusted.any(|client| client.url == client_id)
 }
 
-/// How long an answer may be kept (RFC 9111 sections 4.2 and 5.2.2), within our bounds.
+/// How long a response can be kept (RFC 9111 sections 4.2 and 5.2.2), within our bounds.
 fn freshness(headers: &HeaderMap) -> Duration {
     let mut life = None;
     let directives = headers

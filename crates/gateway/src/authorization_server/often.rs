@@ -1,5 +1,5 @@
 //! Doing the same thing too often: one consent page used again and again, one person signing in all the time. Each grant
-//! that begins and gives way leaves a revocation behind, which every replica must remember for a while.
+//! that begins and is ended again leaves a revocation, which every replica must remember for a while.
 
 use std::{
     sync::{
@@ -17,9 +17,9 @@ use moka::sync::Cache;
 use super::{answer, consent::FORM_LIFE};
 use crate::page::{self, ErrorPage};
 
-/// Sign-ins one consent page begins on this replica. The store counts the codes that come of it, on all replicas.
+/// Sign-ins one consent page begins on this replica. The store counts the resulting codes, on all replicas.
 const MAX_USES: u32 = 10;
-/// Consent pages remembered, of which someone pressed *Allow*. Beyond it the least used give way.
+/// Consent pages that are remembered, on which someone pressed *Allow*. Beyond that, the least used ones are forgotten.
 const MAX_CONSENTS: u64 = 20_000;
 
 /// How often each consent page was used.

@@ -29,7 +29,7 @@ pub(super) struct Opening<'a> {
     since: Duration,
 }
 
-/// How a refusal stands in the trace.
+/// The entry of a refusal in the trace.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Refusal {
     pub(super) step: Step,
@@ -39,7 +39,7 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    /// A client that may not ask.
+    /// A client that is refused.
     pub(super) const fn of_client(error: &ClientError, step: Step) -> Self {
         let advice = match error {
             ClientError::Unknown | ClientError::WrongSecret => {
@@ -104,7 +104,7 @@ impl<'a> Opening<'a> {
         self.before.steps.push(record);
     }
 
-    /// The request is good, and the client is trusted: no one is asked.
+    /// The request is valid, and the client is trusted: consent is skipped.
     pub(super) fn skips_consent(&mut self) -> BeforeAllow {
         self.authorized();
         let skipped = "not asked, because the gateway trusts this app";

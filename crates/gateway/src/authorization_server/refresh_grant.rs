@@ -75,7 +75,7 @@ pub(super) async fn rotate(
         gateway,
         client: client.clone(),
         presented: hash,
-        // What this replica saw since it last told the store counts at once.
+        // What this replica saw since it last wrote to the store counts immediately.
         seen: app
             .resource_server
             .seen_tokens

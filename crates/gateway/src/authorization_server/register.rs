@@ -49,7 +49,7 @@ enum RegisterError {
 }
 
 impl RegisterError {
-    /// How it stands in the trace, and what the administrator can do about it.
+    /// Its entry in the trace, and what the administrator can do about it.
     const fn traced(&self) -> (Sort, &'static str) {
         match self {
             Self::Limited(_) => (Sort::Limited, limits::ADVICE),
@@ -103,7 +103,7 @@ pub(super) async fn at_gateway(
     })
 }
 
-/// POST `/register`: for clients that derive it from the origin. The id is bound to no gateway; authorizing binds it.
+/// POST `/register`: for clients that derive it from the origin. The ID is not bound to a gateway; authorizing binds it.
 pub(super) async fn at_root(
     State(app): State<Arc<AuthorizationServer>>,
     Extension(context): Extension<RequestContext>,
@@ -116,7 +116,7 @@ pub(super) async fn at_root(
     })
 }
 
-/// Notes the result of a registration at a gateway, with the client's name, where there is one.
+/// Records the result of a registration at a gateway, with the client's name, if it has one.
 fn trace(
     app: &AuthorizationServer,
     entry: &GatewayEntry,
@@ -155,7 +155,7 @@ async fn register(
     let is_open = if let Some(entry) = entry {
         accepts(entry)
     } else {
-        // An id of the root is good for any gateway that accepts it; where none does, it would be good for nothing.
+        // An ID of the root is valid at any gateway that accepts it; if none does, it would be useless.
         let directory = app.directory.current().map_err(GatewayError::from)?;
         let mut gateways = directory.gateways();
         gateways.any(|entry| entry.gateway.authentication.is_oauth() && accepts(entry))

@@ -1,5 +1,5 @@
 //! Revocation (RFC 7009): either token ends the whole grant. Unknown tokens, and those of other clients, answer 200
-//! and nothing happens, so that no one can probe for tokens or end someone else's.
+//! and nothing happens, so that callers cannot probe for tokens or end someone else's.
 
 use std::sync::Arc;
 

@@ -143,7 +143,7 @@ async fn meant<'a>(
     )?)
 }
 
-/// What to say when no gateway is meant: the answer to a client that is not known anywhere says so, so that it registers again.
+/// The response if no gateway is identified: a client that is unknown everywhere learns that, so that it registers again.
 fn unclear(app: &AuthorizationServer, client_id: &str, error: MeantError) -> TokenError {
     match error {
         MeantError::Gateway(GatewayError::NotFound)

@@ -55,7 +55,7 @@ pub(super) enum TokenError {
 }
 
 impl TokenError {
-    /// One word for metrics: the error of OAuth where the client receives one.
+    /// One word for metrics: the OAuth error, if the client receives one.
     fn word(&self) -> &'static str {
         match self {
             Self::Refused(problem) => problem.code.as_str(),
@@ -211,7 +211,7 @@ pub(super) struct IssuedRefresh<'a> {
     pub(super) text: &'a Secret,
     /// When it expires for want of use.
     pub(super) ends_at: Timestamp,
-    /// The how-manieth of its grant it is, where that is known.
+    /// Its generation within its grant, if that is known.
     pub(super) generation: Option<i64>,
 }
 

@@ -100,7 +100,7 @@ fn context(state: TokenHash) -> String {
 }
 
 /// Writes a failure with its exact reason into log and trace, once, and makes the page for it. `request` is its
-/// reference where it belongs to no sign-in that is known.
+/// reference if it does not belong to a known sign-in.
 pub(super) fn failed(app: &Gateways, failure: &Failure, request: Reference, known: Option<&Known>) -> Answer {
     let pending = known.map(|known| &known.pending);
     let trace = known.map(|known| &known.trace);

@@ -54,14 +54,15 @@ pub async fn bring(app: &Gateways, parameters: &Parameters, state: TokenHash) ->
         .await
 }
 
-/// The state of a callback, also where it stands twice or not at all.
+/// The state of a callback, even if it appears twice or not at all.
 pub fn state(parameters: &Parameters) -> TokenHash {
     TokenHash::of(parameters.all("state").next().unwrap_or_default())
 }
 
-/// What all spellings have in common that a provider may take for the same code. Otherwise a code that was brought back could be
-/// spelled in another way and opened with another sign-in. Providers read hexadecimal digits in either case, and UUIDs with zeros
-/// and digits too many or too few; decoders of base64 skip padding and other marks, and ignore the spare bits of the last character.
+/// What all spellings have in common that a provider may take for the same code. Otherwise a code that was brought back
+/// could be spelled in another way and opened with another sign-in. Providers read hexadecimal digits in either case, and
+/// UUIDs with zeros and digits too many or too few; decoders of base64 skip padding and other marks, and ignore the spare
+/// bits of the last character.
 ///
 /// Two codes with the same form are harmless: the second sign-in is refused and begins again. Codes are random and have far more
 /// characters than are lost here, so that does not happen.

@@ -43,7 +43,7 @@ use crate::{
     request::RequestContext,
 };
 
-/// How often a second arrival looks whether the first is done. It may be another replica's, so the store is asked.
+/// How often a second arrival checks whether the first is done. It may be another replica's, so the store is asked.
 const POLL: Duration = Duration::from_millis(150);
 
 /// A claim older than this belongs to an arrival that was cut off: the budget of a request and the store's patience.

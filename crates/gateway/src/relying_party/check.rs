@@ -50,7 +50,7 @@ pub async fn check_for(
     registrations::check(&app.providers, project, candidate).await
 }
 
-/// What to know about a provider that does not name itself, where its source shares its redirect URL.
+/// The warning about a provider that does not name itself, if its source shares its redirect URL.
 pub(crate) fn unnamed(has_neighbours: bool) -> Finding {
     let found = "The provider does not announce that it names itself when it sends people back (RFC 9207), and this User \
                  Source shares its redirect URL with others: a hostile provider that is connected to this instance too \

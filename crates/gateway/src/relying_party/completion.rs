@@ -45,7 +45,7 @@ pub(super) struct Claimed {
     pub(super) budget: Budget,
 }
 
-/// What is to come of a sign-in.
+/// The purpose of a sign-in.
 #[derive(Debug)]
 pub(super) enum Goal {
     /// A code for a client.

@@ -68,7 +68,7 @@ pub(super) async fn probe(app: &Gateways, source: &UserSource) -> TestedCredenti
     probed.credentials
 }
 
-/// Whether the provider is so far what it should be that a secret may be sent to its token endpoint.
+/// Whether the checks so far allow a secret to be sent to the provider's token endpoint.
 fn can_be_asked(results: &[CheckResult]) -> bool {
     let needed = [
         CheckName::IssuerUrl,

@@ -20,7 +20,7 @@ pub(crate) enum Failure {
     /// The callback's parameters cannot be read.
     #[error("the callback is malformed: {0}")]
     Malformed(String),
-    /// The provider had the browser post its answer (OAuth 2.0 Form Post Response Mode), which no one asked for.
+    /// The provider had the browser post its answer (OAuth 2.0 Form Post Response Mode), which was not requested.
     #[error("the provider sent its answer as a posted form, and only answers in the address are read")]
     FormPost,
     /// The browser came back after the time for the visit to the provider.
@@ -37,7 +37,7 @@ pub(crate) enum Failure {
     /// The sign-in was done with another provider code.
     #[error("the callback came again with another code than the first time")]
     OtherCode,
-    /// The provider's code came back for another sign-in before: a hostile provider may hand on what it was given.
+    /// The provider's code came back for another sign-in before: a hostile provider may pass on what it received.
     #[error(
         "this provider code was brought back before, for another sign-in; a provider connected here may have handed it on"
     )]
@@ -209,7 +209,7 @@ impl Failure {
         }
     }
 
-    /// What the person at the browser reads, who may be at the provider for this many `minutes`.
+    /// What the person at the browser reads, who can take this many `minutes` at the provider.
     pub(super) fn told(&self, minutes: u32) -> Told {
         let (status, title, explanation, advice) = self.words();
         let explanation: Cow<'static, str> = if let Self::Expired = self {

@@ -1,4 +1,4 @@
-//! The relying party: signing in with a User Source, with one fixed callback for all of them or one of its own.
+//! The relying party: signing in with a User Source, with one fixed callback for all of them or the source's own.
 //!
 //! [`start`] begins a sign-in after *Allow*, the callback completes it, and [`check`](check::check) says beforehand whether a
 //! provider can be used. The protocol itself is in `gatewright_identity`.

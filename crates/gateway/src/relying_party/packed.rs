@@ -1,5 +1,5 @@
 //! The short form in which a sign-in in progress is sealed: a browser keeps ten of them, and proxies limit the head of a
-//! request. Another version of this program that packs otherwise says so in the first byte.
+//! request. The first byte shows if another version of this program packed it differently.
 
 use gatewright_domain::{
     authorization::ConsentedRequest,
@@ -157,7 +157,7 @@ pub(super) mod tests {
                 client_id: "https://app.example/client.json".to_owned(),
                 client_name: String::new(),
                 redirect_uri: "com.example.app:/é\u{0}".to_owned(),
-                // Neither is what base64url gives for its own bytes.
+                // Neither is what base64url returns for its own bytes.
                 state: Some("ab==".to_owned()),
                 code_challenge: "QR".to_owned(),
                 scope: "x".repeat(300),

@@ -117,7 +117,7 @@ impl PendingSignIn {
     }
 }
 
-/// `Set-Cookie` headers that give a sign-in to the browser that begins it, under its `state`, for this many seconds.
+/// `Set-Cookie` headers that store a sign-in in the browser that begins it, under its `state`, for this many seconds.
 pub(super) fn bind(
     app: &Gateways,
     now: Timestamp,
@@ -130,7 +130,7 @@ pub(super) fn bind(
     SignInCookies::of(app, COOKIES).bind(now, state, &plain, life_seconds, headers)
 }
 
-/// The sign-in of `state`, where this browser began it. Its time may be over.
+/// The sign-in of `state`, if this browser began it. It may have expired.
 pub(super) fn of_browser(
     app: &Gateways,
     headers: &HeaderMap,

@@ -15,7 +15,7 @@ use gatewright_store::{StoreError, user_source};
 use crate::Gateways;
 
 /// What was learnt about the newest client secret, to be stored with the outcome of the sign-in. The sealed form says
-/// which one that was: another may have been typed in the meantime.
+/// which one that was: another may have been entered in the meantime.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum SecretNews {
     /// Nothing new.
@@ -57,8 +57,8 @@ fn secrets(app: &Gateways, source: &UserSource) -> ClientSecrets {
     }
 }
 
-/// Redeems a code, and remembers how the secret had to be sent where that was not what was tried first. Where no secret is
-/// taken, it may be that the secret was changed this very moment, here or at the provider, and once more is tried what that
+/// Redeems a code, and remembers how the secret had to be sent if that was not what was tried first. If no secret is accepted,
+/// it may have been changed this very moment, here or at the provider, and another attempt is made with what that
 /// would have made right.
 pub(super) async fn redeem(
     app: &Gateways,
@@ -110,9 +110,9 @@ fn news(slots: &ClientSecretSlots, redeemed: &Redeemed) -> SecretNews {
 }
 
 /// The source with the secrets that are worth a second round after all it had were refused: those in the store, where
-/// another was typed that is not in memory yet; or the newest alone, where it was refused before an older one that was
-/// refused then: the provider may have gone from one to the other in between. `None` also where the source is another by
-/// now, because a secret is sent to no provider but the one it was typed for.
+/// another was entered that is not in memory yet; or only the newest, if it was refused before an older one that was
+/// then refused: the provider may have gone from one to the other in between. `None` also if the source has changed
+/// since, because a secret is sent only to the provider that it was entered for.
 async fn worth_another_try(app: &Gateways, source: &UserSource) -> Option<UserSource> {
     let stored = async {
         let mut tx = app.store.read().await?;

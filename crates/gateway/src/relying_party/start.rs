@@ -1,4 +1,4 @@
-//! The beginning of a sign-in, after a click on a page of ours: one cookie, and one redirect with state, nonce and PKCE.
+//! The beginning of a sign-in, after a click on our page: one cookie, and one redirect with state, nonce and PKCE.
 //! Nothing is written.
 
 use gatewright_domain::{
@@ -23,7 +23,7 @@ use crate::{
 pub(crate) struct Started {
     /// The provider's authorization endpoint with our parameters.
     pub redirect: String,
-    /// `Set-Cookie`, one header each: the cookie that binds the browser, then those of older sign-ins that give way.
+    /// `Set-Cookie`, one header each: the cookie that binds the browser, then those that remove older sign-ins.
     pub set_cookies: Vec<HeaderValue>,
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct Started {
 pub struct StartError(pub ProviderError);
 
 impl StartError {
-    /// Whether it is only that too much is asked of the provider at once.
+    /// Whether the only reason is that the provider gets too many requests at the same time.
     pub(crate) const fn is_limited(&self) -> bool {
         matches!(self.0, ProviderError::Fetch(_, FetchError::Limited(_)))
     }

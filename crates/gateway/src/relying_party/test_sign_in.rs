@@ -71,7 +71,7 @@ pub fn prepare(
     (test, page_url(app.config.public_url(), &token))
 }
 
-/// How a test ended, where it has.
+/// How a test ended, if it has.
 pub fn report_of(app: &Gateways, test: &TestSignIn) -> Result<Option<Report>, OpenError> {
     match &test.progress {
         TestProgress::Waiting | TestProgress::AtProvider => Ok(None),
@@ -142,7 +142,7 @@ impl BeginError {
     }
 }
 
-/// GET of the page: says what will happen. It takes nothing and may be opened as often as one likes.
+/// GET of the page: says what will happen. It changes nothing and can be opened any number of times.
 pub(super) async fn show(
     State(app): State<Arc<Gateways>>,
     Extension(context): Extension<RequestContext>,
@@ -164,8 +164,8 @@ pub(super) async fn show(
     shown.unwrap_or_else(|error| error.into_response(&app, &context))
 }
 
-/// POST of the page, the click: binds the browser and sends it to the provider. It may be repeated until the test has
-/// succeeded; each click begins a sign-in of its own, so that a double click does no harm.
+/// POST of the page, the click: binds the browser and sends it to the provider. It can be repeated until the test has
+/// succeeded; each click begins a separate sign-in, so that a double click does no harm.
 pub(super) async fn begin(
     State(app): State<Arc<Gateways>>,
     Extension(context): Extension<RequestContext>,
@@ -228,7 +228,7 @@ pub(super) async fn home(
     home_of(app, headers, named, report).await
 }
 
-/// Where in the dashboard the report of a test is read: nothing where it was not started there, or this browser is not its
+/// Where in the dashboard the report of a test is read: `None` if it was not started there, or this browser is not its
 /// starter's, or something else is kept of it. A browser that cannot be sent there gets the report as its own page.
 async fn home_of(
     app: &Gateways,
@@ -261,7 +261,7 @@ async fn find(app: &Gateways, token: &str) -> Result<(TestSignIn, UserSource), B
     Ok((test, source.ok_or(BeginError::Gone)?))
 }
 
-/// How a test stands that ended with this report, which is sealed.
+/// The state of a test that ended with this report, which is sealed.
 pub(super) fn progress(app: &Gateways, id: TestSignInId, report: &Report) -> TestProgress {
     let sealed = seal(app, id, report);
     if report.failure.is_none() {
@@ -271,7 +271,7 @@ pub(super) fn progress(app: &Gateways, id: TestSignInId, report: &Report) -> Tes
     }
 }
 
-/// Keeps a report with its test, unless that is over or gone.
+/// Stores a report with its test, unless that has ended or was deleted.
 async fn note(
     app: &Gateways,
     project: ProjectId,
@@ -286,7 +286,7 @@ async fn note(
         .await
 }
 
-/// Keeps the report of a failure that ended nothing else. What passes by itself or is only about a browser that came
+/// Stores the report of a failure that ended nothing else. What passes by itself or is only about a browser that came
 /// twice is not kept.
 pub(super) async fn note_failure(
     app: &Gateways,

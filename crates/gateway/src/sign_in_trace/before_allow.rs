@@ -23,7 +23,7 @@ use crate::directory::GatewayEntry;
 const PER_GATEWAY: usize = 50;
 /// Entries in all, of a kilobyte or two each. Beyond it the gateway with the most gives up its oldest.
 const TOTAL: usize = 2_000;
-/// Refusals that belong to no gateway.
+/// Refusals that cannot be assigned to a gateway.
 const STRAYS: usize = 200;
 
 /// What is known of an attempt before *Allow*. It travels sealed in the form, so that the trace is whole although
@@ -49,7 +49,7 @@ impl BeforeAllow {
     }
 }
 
-/// The sorts of entries, each with room of its own.
+/// The kinds of entries, each with its own space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sort {
     /// An app registered.
@@ -67,11 +67,11 @@ pub enum Sort {
 pub struct KnownClient<'a> {
     /// Its id, in full.
     pub id: &'a str,
-    /// What it calls itself.
+    /// Its name for itself.
     pub name: &'a str,
 }
 
-/// Something that was refused and belongs to no gateway, so only those who run the instance may see it.
+/// A refusal that cannot be assigned to a gateway, so only those who run the instance can see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stray {
     /// What the page showed.
@@ -127,7 +127,7 @@ impl SignInTrace {
         self.ring.push(sort, part);
     }
 
-    /// Notes a refusal that belongs to no gateway.
+    /// Records a refusal that cannot be assigned to a gateway.
     pub fn note_stray(&self, reference: Reference, step: Step, reason: &str, advice: &str) {
         let record = StepRecord::done(step, self.clock.now()).failed(reason, advice);
         let mut strays = self.ring.strays();
@@ -152,7 +152,7 @@ impl SignInTrace {
         found
     }
 
-    /// What was refused and belongs to no gateway, newest first.
+    /// Refusals that cannot be assigned to a gateway, newest first.
     pub fn strays(&self) -> Vec<Stray> {
         self.ring.strays().iter().rev().cloned().collect()
     }

@@ -1,9 +1,9 @@
-//! The sign-in trace: what became of each attempt to sign in, step by step, for the administrator who is asked.
+//! The sign-in trace: what happened to each attempt to sign in, step by step, for the administrator.
 //!
-//! From *Allow* on, steps are noted in memory without waiting and written in batches ([`SignInTrace::flush`]), so that the sign-in
-//! itself commits nothing for its trace. An attempt's head travels with the sign-in (sealed, then as the number of its
-//! grant), so that any process can go on with the trace. Before *Allow*, where strangers can make entries at will, they
-//! stay in a bounded ring in memory ([`before_allow`]).
+//! From *Allow* on, steps are noted in memory without waiting and written in batches ([`SignInTrace::flush`]), so that
+//! the sign-in itself commits nothing for its trace. An attempt's head travels with the sign-in (sealed, then as the
+//! number of its grant), so that any process can go on with the trace. Before *Allow*, where strangers can make entries
+//! at will, they stay in a bounded ring in memory ([`before_allow`]).
 
 pub mod before_allow;
 mod reading;
@@ -82,7 +82,7 @@ impl SignInTrace {
         trace
     }
 
-    /// Goes on with an attempt; silent where there is none.
+    /// Continues an attempt; does nothing if there is none.
     pub(crate) fn resume(self: &Arc<Self>, head: Option<AttemptHead>) -> Trace {
         Trace(head.map(|head| {
             Arc::new(Inner {
@@ -210,7 +210,7 @@ impl Trace {
         }
     }
 
-    /// The app asked for tokens it had been given before, from another network than the first time. What the sign-in came
+    /// The app asked for tokens that it had received before, from another network than the first time. What the sign-in came
     /// to stays as it is.
     pub(crate) fn refreshed_elsewhere(&self, before: &str, now: &str) {
         let Some(inner) = &self.0 else { return };

@@ -48,7 +48,7 @@ impl SignInTrace {
         Ok(together(stored, in_memory, page))
     }
 
-    /// One attempt; `None` where there is none.
+    /// One attempt, if it exists.
     pub async fn find(&self, project: ProjectId, id: AttemptId) -> Result<Option<SignInAttempt>, StoreError> {
         self.write_down().await;
         let mut tx = self.store.read().await?;

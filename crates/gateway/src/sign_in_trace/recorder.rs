@@ -22,7 +22,7 @@ const WAITING_MAX: usize = 5_000;
 const STEPS_MAX: usize = 40;
 /// Attempts written in one transaction: small, so that no request waits long for the one writer of SQLite.
 const BATCH: usize = 100;
-/// Attempts kept per gateway, by how they stand. Failures are what people ask about, so they have the most room; and
+/// Attempts kept per gateway, by outcome. Failures are what people ask about, so most are kept of them; and
 /// neither sign-ins that strangers begin and leave, nor a busy day of good ones, push them out.
 const KEEP: [(Progress, u32); 3] = [
     (Progress::Failed, 300),
@@ -37,7 +37,7 @@ const EVICT_MAX: u32 = 200;
 pub(super) struct Recorder {
     waiting: Mutex<BTreeMap<AttemptId, AttemptPart>>,
     dropped: AtomicU64,
-    // One writes at a time, so that anyone who asks for what was noted finds it written.
+    // One writes at a time, so that a reader who waits finds everything written.
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -111,12 +111,13 @@ impl Drop for Taken<'_> {
 }
 
 impl SignInTrace {
-    /// Writes what was noted since the last time; how many attempts. An orderly shutdown and anyone who reads the trace call this.
+    /// Writes what was noted since the last time; how many attempts. An orderly shutdown and anyone who reads the trace
+    /// call this.
     pub async fn flush(&self) -> Result<usize, StoreError> {
         self.flush_for(Urgency::Person).await
     }
 
-    /// The same, for a caller that waits: the periodic job comes back by itself.
+    /// The same, for a caller that waits: the periodic job repeats anyway.
     pub async fn flush_for(&self, urgency: Urgency) -> Result<usize, StoreError> {
         let recorder = &self.recorder;
         let turn = recorder.turn.lock().await;

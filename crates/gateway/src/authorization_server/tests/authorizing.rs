@@ -181,7 +181,7 @@ async fn no_parameter_that_stands_twice_is_chosen_from() {
         ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
         ("code_challenge_method", "S256"),
     ] {
-        // Those that may be missing have to be there twice as well.
+        // Optional ones must not be repeated either.
         let twice = format!("{}&{name}={value}&{name}={value}", authorize(&client, &[]));
         let location = way_back(&world.get(&twice).await);
         assert!(location.as_str().starts_with(REDIRECT), "{name}");
@@ -269,7 +269,7 @@ async fn a_document_that_no_one_knows_is_warned_of() {
         "{}",
         page.body
     );
-    // One that the gateway lists is known, also where its loopback redirect needs the page.
+    // One that the gateway lists is known, even if its loopback redirect needs the page.
     let trusted = |gateway: &mut Gateway| {
         gateway.trusted_clients = vec![TrustedClient {
             url: DOCUMENT.to_owned(),
@@ -377,7 +377,7 @@ async fn a_document_that_cannot_be_fetched_gets_a_page_every_time() {
         for _ in 0..2 {
             let page = world.get(&authorize(url, &[])).await;
             assert!(page.is_page(400), "{url}: {page:?}");
-            // The cause would tell a stranger what stands where.
+            // The cause would help a stranger to explore the network.
             assert!(
                 page.body.contains("that document cannot be used."),
                 "{}",

@@ -1,4 +1,4 @@
-//! Each token and code where another one belongs: refused, and as good as before where it does belong.
+//! Each token and code in place of another kind: refused, and still valid for its own purpose.
 
 use http::{Method, Request, StatusCode};
 

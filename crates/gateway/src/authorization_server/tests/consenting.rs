@@ -1,4 +1,4 @@
-//! Consent: nothing happens without an answer given on our own page, and everything with one.
+//! Consent: nothing happens without a choice on our own page, and everything with one.
 
 use std::time::Duration;
 

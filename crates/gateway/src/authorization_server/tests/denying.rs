@@ -108,7 +108,7 @@ async fn a_database_that_lost_revocations_unseen_and_caught_up_is_read_as_a_whol
         let (world, restored) = (World::new().await, World::new().await);
         let (_, client, refresh) = grant(&world).await;
         revoke(&world, &client, &refresh).await;
-        // What the other database has stands for what was written after a backup was restored.
+        // What the other database contains represents what was written after a backup was restored.
         let (revoked, client, refresh) = grant(&restored).await;
         revoke(&restored, &client, &refresh).await;
         let (_, client, refresh) = grant(&restored).await;

@@ -22,7 +22,7 @@ async fn describe(world: &World, client: &str, keys: &[Value]) {
     host::publish(world, &document).await;
 }
 
-/// A refresh with an assertion, from an address; the token is no one's.
+/// A refresh with an assertion, from an address; the token does not exist.
 async fn refresh_from(world: &World, address: &str, client: &str, assertion: &str) -> Answer {
     let form = [
         ("grant_type", "refresh_token"),
@@ -90,7 +90,7 @@ async fn assertions_that_prove_nothing_are_limited_and_others_go_on() {
     ] {
         assert!(measures.lines().any(|found| found == line), "{measures}");
     }
-    // The client itself goes on where it is at home, and others everywhere else.
+    // The client itself continues from its known network, and others from everywhere else.
     for address in [home, "192.0.2.9"] {
         let assertion = good.token(&claims(&world, CLIENT));
         let answer = refresh_from(&world, address, CLIENT, &assertion).await;

@@ -1,5 +1,5 @@
 //! Strangers cannot use up what may be fetched from the host of an app's description, and people go on with apps they
-//! know while a flood lasts, after a restart, and while the host is away.
+//! know during a flood, after a restart, and while the host is unavailable.
 
 use std::{sync::Arc, time::Duration};
 

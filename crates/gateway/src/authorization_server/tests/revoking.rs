@@ -1,4 +1,4 @@
-//! Revocation: by the client whose token it is, at once, and by no one else.
+//! Revocation: only by the client whose token it is, and immediately.
 
 use http::StatusCode;
 

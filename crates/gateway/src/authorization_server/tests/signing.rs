@@ -302,7 +302,7 @@ async fn of_several_methods_the_client_chooses_and_keeps_to_its_key() {
         "refresh_token",
     );
 
-    // One that says `none` alone is public, whatever keys stand there.
+    // One that lists only `none` is public, whatever keys it contains.
     let signer = described(&world, &["none"]).await;
     let code = world.code(CLIENT).await;
     let assertion = signer.token(&claims(&world, CLIENT));
@@ -346,7 +346,7 @@ async fn keys_at_a_url_are_fetched_kept_and_fetched_again_when_they_rotate() {
     serve(&new);
     text(&redeem_with(&new).await, "access_token");
     assert_eq!(host.asked_for_keys(), asked + 1, "an unknown key is looked for");
-    // A flood of keys that are no one's asks the host no more often than once in a while.
+    // A flood of unknown keys only causes occasional requests to the host.
     for _ in 0..5 {
         assert_refused(&redeem_with(&old).await, "an old key");
     }

@@ -1,5 +1,5 @@
 //! A stolen refresh token: the second to come ends the grant for both (RFC 9700 section 4.14.2). Clients that refresh
-//! several times at once, or from another network, are no thieves.
+//! several times at once, or from another network, are not thieves.
 
 use std::{
     net::{IpAddr, Ipv4Addr},

@@ -1,4 +1,4 @@
-//! What the tests of the relying party share: an instance that uses a provider which does as it is told.
+//! What the tests of the relying party share: an instance that uses a provider which the test controls.
 
 mod client;
 mod log;

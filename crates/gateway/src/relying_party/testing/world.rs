@@ -300,7 +300,7 @@ impl World {
         self.clock.now()
     }
 
-    /// That a refusal was a page whose reference finds the trace, and that nothing is behind it: no user, no code.
+    /// That a refusal was a page whose reference finds the trace, and that nothing else happened: no user, no code.
     pub async fn assert_refused(&self, seen: &Seen, status: StatusCode) {
         assert_eq!(seen.status, status, "{seen:?}");
         assert_eq!(seen.location, None);
@@ -393,7 +393,7 @@ impl Seen {
         Reference::parse(rest.split_once("</code>").unwrap().0).unwrap()
     }
 
-    /// That the browser was sent to the client with a code, which is given.
+    /// That the browser was sent to the client with a code, which is returned.
     pub fn code(&self) -> String {
         assert_eq!(self.status, StatusCode::SEE_OTHER, "{self:?}");
         let url = Url::parse(self.location.as_deref().unwrap()).unwrap();

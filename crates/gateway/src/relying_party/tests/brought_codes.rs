@@ -1,5 +1,5 @@
-//! A code that was brought back for one sign-in opens no other, whatever became of the first: the defence against a hostile
-//! provider that sends people on to an honest one which does not name itself in its answers.
+//! A code that was brought back for one sign-in does not open another, whatever happened to the first: the defence
+//! against a hostile provider that sends people on to an honest one which does not name itself in its answers.
 
 use std::time::Duration;
 

@@ -25,7 +25,7 @@ use crate::{
 
 const AWAY: StatusCode = StatusCode::BAD_REQUEST;
 
-/// That the measure for failed sign-ins says so.
+/// That the metric for failed sign-ins shows it.
 #[track_caller]
 fn assert_failed(world: &World, count: u32) {
     let text = world.app.telemetry.encode().unwrap();

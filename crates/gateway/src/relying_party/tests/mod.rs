@@ -1,4 +1,4 @@
-//! Whole sign-ins through the real router against a provider that does as it is told, right or wrong.
+//! Whole sign-ins through the real router against a provider that the test controls, right or wrong.
 
 pub(super) mod advice;
 mod brought_codes;

@@ -110,7 +110,7 @@ async fn a_client_secret_that_the_provider_does_not_take(#[case] status: u16, #[
         "{failure}"
     );
     assert_discreet(&log);
-    // And where another secret is there to fall back on, no one notices.
+    // And if there is another secret to fall back on, users do not notice.
     let newest = world.seal("not known there");
     let previous = world.seal(SECRET);
     world

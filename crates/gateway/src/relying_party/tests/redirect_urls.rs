@@ -1,4 +1,4 @@
-//! A source may have its own redirect URL, and a sign-in ends at the one it began for.
+//! A source can have its own redirect URL, and a sign-in ends at the one it began for.
 
 use gatewright_domain::user_source::{Callback, UserSource};
 use http::StatusCode;

@@ -117,7 +117,7 @@ async fn a_flood_of_unknown_keys_fetches_once_per_cool_down() {
 #[tokio::test]
 async fn subjects_that_name_no_one(#[case] mut claims: Value) {
     let world = World::with(|source| source.subject_claim = "uid".to_owned()).await;
-    // A `null` in a script removes the claim; a list of one `null` stands for a claim that is null.
+    // A `null` in a script removes the claim; a list of one `null` represents a claim that is null.
     if claims.get("uid") == Some(&Value::Null) {
         claims = json!({"uid": [null]});
     }
@@ -269,7 +269,7 @@ async fn an_answer_that_is_posted_is_a_page_with_a_reference() {
     world.assert_refused(&seen, BAD).await;
     let (_, failure) = world.refusal(seen.reference()).await;
     assert!(failure.advice.contains("response mode"), "{failure:?}");
-    // Its code belongs to this sign-in and to no other.
+    // Its code belongs only to this sign-in.
     let other = world.allow().await;
     let stolen = world
         .get(&other.query(&format!("code={code}")), &other.cookie)

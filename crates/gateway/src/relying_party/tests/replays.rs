@@ -1,4 +1,4 @@
-//! The callback is idempotent for its browser, and for no one else.
+//! The callback is idempotent only for its browser.
 
 use std::{sync::Arc, time::Duration};
 

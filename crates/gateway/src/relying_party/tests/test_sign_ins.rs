@@ -1,4 +1,4 @@
-//! Test sign-ins: what they tell, and that nothing else comes of them.
+//! Test sign-ins: what they report, and that they have no other effect.
 
 mod hostile;
 
@@ -54,7 +54,7 @@ async fn a_test_shows_the_claims_and_the_subject_and_leaves_nothing_behind() {
     );
     assert_eq!(first.value, Some(json!("alice")));
 
-    // The same browser sees the same again, also after it is over; the page itself shows it to no one.
+    // The same browser sees the same again, even after the test has ended; the page itself does not show it.
     let again = world.come_back(&sign_in).await;
     assert_eq!(again, seen);
     let over = world.page(&test).await;

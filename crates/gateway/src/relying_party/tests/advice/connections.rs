@@ -1,5 +1,5 @@
 //! The test of a connection at providers that answer as real ones do: they say whether the client secret is right, or what
-//! to do where it cannot be told.
+//! to do if that cannot be determined.
 
 use std::collections::BTreeSet;
 
@@ -163,7 +163,7 @@ async fn each_vendors_way_to_refuse_a_secret_is_told_from_its_way_to_refuse_a_co
     }
 }
 
-/// A row: what the provider does, what comes of it, and a word of what is said.
+/// A row: what the provider does, the outcome, and a word of the advice.
 type Row = (fn(&mut Script), CredentialsVerdict, &'static str);
 
 const ROWS: [Row; 6] = [
