@@ -95,7 +95,7 @@ pub(super) async fn change_password(
         }
         Err(error) => {
             let form = match error {
-                // An account without password signs in again before it gets one: told where the password would be typed.
+                // An account without password signs in again before it gets one: shown where the password would be entered.
                 ServiceError::Forbidden(detail) => Form::default().and_wrong(detail),
                 other => Form::refused(&posted, &[], &["current_password", "new_password"], other)?,
             };

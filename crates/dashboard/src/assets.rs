@@ -1,5 +1,5 @@
-//! Styles, scripts and the icon of the dashboard. They are part of the program; the hash of its content stands in the name
-//! of each, so that a browser keeps it forever and still sees a new one at once.
+//! Styles, scripts and the icon of the dashboard. They are part of the program; the name of each contains the hash of its
+//! content, so that a browser keeps it forever and still gets a new one immediately.
 
 use std::sync::LazyLock;
 
@@ -96,7 +96,7 @@ impl Assets {
 
 #[cfg(test)]
 impl Assets {
-    /// What a browser that has nothing yet loads of them, in bytes.
+    /// How much of them a browser with an empty cache loads, in bytes.
     pub(super) fn weight(&self) -> usize {
         let all = [&self.style, &self.script, &self.htmx, &self.icon];
         all.map(|asset| asset.packed.len()).iter().sum()

@@ -1,6 +1,6 @@
-//! What a browser calls itself, in words for a list.
+//! How a browser describes itself, in words for a list.
 
-/// Tokens of a `User-Agent` header and whom they stand for. More special ones first: nearly all also claim to be others.
+/// Tokens of a `User-Agent` header and what they mean. More specific ones first: nearly all browsers also claim to be others.
 const BROWSERS: [(&str, &str); 7] = [
     ("Edg/", "Edge"),
     ("OPR/", "Opera"),
@@ -21,7 +21,7 @@ const SYSTEMS: [(&str, &str); 7] = [
     ("Linux", "Linux"),
 ];
 
-/// Browser and system as far as they can be told. It is the browser's own account and proves nothing.
+/// Browser and system as far as they can be recognised. The browser says so itself, which proves nothing.
 pub(super) fn name(user_agent: &str) -> String {
     let found = |names: &[(&str, &'static str)]| {
         let hit = names.iter().find(|(token, _)| user_agent.contains(token));

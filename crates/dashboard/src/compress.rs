@@ -1,9 +1,9 @@
 //! Compression (gzip, RFC 9110 section 8.4.1.3) of pages and of what they load.
 //!
 //! The size of a compressed page tells something about its content to anyone who sees the encrypted connection and can have
-//! the page made with text of their own in it (BREACH). Pages are therefore compressed only where the browser says that
-//! the person asked for them, by a page of ours or by typing the address: no other site can have a page made again and
-//! again and learn from its size. Answers to forms, in which a key may stand, are never compressed. Styles and scripts
+//! the page made with text of their own in it (BREACH). Pages are therefore compressed only if the browser says that the
+//! person asked for them, on our page or by entering the address: no other site can have a page made again and again
+//! and learn from its size. Responses to forms, which may contain a key, are never compressed. Styles and scripts
 //! are the same for everyone.
 
 use std::io::Write as _;
@@ -58,7 +58,7 @@ pub(super) fn is_taken(headers: &HeaderMap) -> bool {
         })
 }
 
-/// Whether a page may be compressed for this request: someone reads, and the browser says that no other site has made it.
+/// Whether a page can be compressed for this request: a person reads it, and the browser says that no other site caused it.
 pub(super) fn is_wanted(method: &Method, headers: &HeaderMap) -> bool {
     method == Method::GET && headers.contains_key(FETCH_SITE) && is_own_reading(headers) && is_taken(headers)
 }

@@ -24,7 +24,7 @@ pub(super) struct Going {
 }
 
 impl Going {
-    /// So many of them, with `more` after the word.
+    /// The number and the word, with `more` after it.
     pub(super) fn of(count: i64, one: &str, more: &str) -> Self {
         Self {
             count,
@@ -68,7 +68,7 @@ pub(super) struct Told {
     pub(super) in_the_way: Option<InTheWay>,
     pub(super) goes: Vec<Going>,
     pub(super) touched: Option<Touched>,
-    /// What else there is to know. A URL in it stands between grave accents.
+    /// What else there is to know. A URL in it is between backticks.
     pub(super) note: Option<String>,
 }
 
@@ -154,7 +154,7 @@ pub(super) async fn delete<D: Deletable>(
     }
 }
 
-/// Fails unless what confirms it was typed, so that no one deletes the wrong thing.
+/// Fails unless the confirmation was entered, so that the wrong object is not deleted by mistake.
 pub(super) fn confirmed(
     posted: &Posted,
     field: &str,

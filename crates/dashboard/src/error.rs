@@ -19,21 +19,21 @@ use crate::{
 /// When to come back after a 503: a busy database is usually free again by then.
 const RETRY_SECONDS: u64 = 5;
 
-/// A page that could not be shown, or a form that could not be acted upon.
+/// A page that could not be shown, or a form that was refused.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PageError {
-    /// No one is signed in: 303 to where one signs in, and back to `next` after that.
+    /// The person is not signed in: 303 to the sign-in page, and back to `next` after that.
     #[error("no one is signed in")]
     SignIn {
-        /// A path of ours, encoded for a query.
+        /// A path of this instance, encoded for a query.
         next: Option<String>,
         /// Whether a script asked for a part of a page.
         is_part: bool,
     },
-    /// There is no such thing, or it belongs to a project that is not open to the account.
+    /// It does not exist, or it belongs to a project to which the account has no access.
     #[error("there is no such {0}")]
     NotFound(&'static str),
-    /// The account may not do this.
+    /// The account is not allowed to do this.
     #[error("{0}")]
     Forbidden(String),
     /// The form was posted from another site.
@@ -42,7 +42,7 @@ pub(super) enum PageError {
     /// The form did not come whole.
     #[error(transparent)]
     Body(#[from] BodyError),
-    /// A link that is good once or for a while is not good any more.
+    /// A link that works once or for a while is no longer valid.
     #[error("the link is used, expired or unknown")]
     DeadLink {
         /// What to do instead.
@@ -125,7 +125,7 @@ impl Message {
         }
     }
 
-    /// The page. Only what is a fault of ours, or looks like an attack, needs a reference.
+    /// The page. Only an internal fault, or what looks like an attack, needs a reference.
     pub(super) fn render(&self, context: &RequestContext) -> Response {
         let is_worth_asking = self.status.is_server_error() || self.status == StatusCode::FORBIDDEN;
         page::show_with(

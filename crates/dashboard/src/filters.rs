@@ -1,4 +1,4 @@
-//! Filters of a list. They stand in the URL, so that a view can be kept, shared and gone back to.
+//! Filters of a list. They are in the URL, so that a view can be kept, shared and returned to.
 
 use url::form_urlencoded;
 
@@ -14,7 +14,7 @@ use crate::{
 
 /// What a list is filtered by.
 pub(super) struct Filters {
-    /// What stands in the fields.
+    /// The values of the fields.
     pub(super) form: Form,
     path: String,
     names: &'static [&'static str],
@@ -63,7 +63,7 @@ impl Filters {
         &self.path
     }
 
-    /// The filters as they stand in an address, with the question mark; empty when none is set.
+    /// The filters as in an address, with the question mark; empty when none is set.
     pub(super) fn query(&self, cursor: Option<&str>) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         for name in self.names {
@@ -82,7 +82,7 @@ impl Filters {
         }
     }
 
-    /// The address of the same with one of them set to another value, or, if that is empty, without it.
+    /// The address with one of them set to another value, or, if that is empty, without it.
     pub(super) fn with(&self, changed: &str, value: &str) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         for name in self.names {
@@ -112,7 +112,7 @@ impl Filters {
     }
 }
 
-/// What a filter by gateway offers: id and name of each, the chosen one always among them.
+/// What a filter by gateway offers: ID and name of each, always including the chosen one.
 pub(super) async fn gateways(
     app: &Admin,
     place: &InProject,

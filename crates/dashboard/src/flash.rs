@@ -1,4 +1,4 @@
-//! What the page after a form says was done. The cookie carries a word of ours, never a text: no one can make a page say
+//! What the page after a form says was done. The cookie contains a code, never a text: others cannot make a page say
 //! anything else.
 
 use axum_extra::extract::CookieJar;
@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue};
 
 /// Cookies are shared between the ports of a host, so the name is distinctive. It opens nothing, so it needs no prefix.
 const NAME: &str = "gatewright-done";
-/// The page that says it comes at once, or not at all.
+/// The page that says it is requested immediately, or not at all.
 const SECONDS: u64 = 60;
 
 macro_rules! flashes {
@@ -64,7 +64,7 @@ flashes! {
     MemberRemoved = "member-removed", "The member is removed from the project.";
     /// Someone left a project.
     Left = "left", "You have left the project.";
-    /// An invitation was taken back.
+    /// An invitation was revoked.
     InvitationRevoked = "invitation-revoked", "The invitation is revoked. Its link no longer works.";
     /// A server was registered.
     ServerCreated = "server-created", "The server is added. Gateways can offer its tools.";
@@ -112,7 +112,7 @@ flashes! {
     GatewayDeleted = "gateway-deleted", "The gateway is deleted, with its sessions.";
     /// A client was blocked at a gateway.
     ClientBlocked = "client-blocked", "The client is blocked. Its sessions have ended.";
-    /// A client was let in again.
+    /// A client was unblocked.
     ClientUnblocked = "client-unblocked", "The client is unblocked. People have to sign in again.";
     /// A registered client was deleted.
     ClientDeleted = "client-deleted", "The client is deleted. Its sessions have ended.";

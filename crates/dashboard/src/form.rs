@@ -34,7 +34,7 @@ impl FromRequest<Arc<Admin>> for Posted {
     type Rejection = PageError;
 
     async fn from_request(request: Request, _: &Arc<Admin>) -> Result<Self, PageError> {
-        // The router hands on the rest of a path that has led into a project; the whole one is kept aside.
+        // Inside a project, the router passes on only the rest of the path; the whole one is kept separately.
         let whole = request.extensions().get::<OriginalUri>();
         let project = project_of(whole.map_or(request.uri(), |OriginalUri(uri)| uri).path()).to_owned();
         let bytes = read_body(request.into_body(), MAX_BYTES, DEADLINE).await?;
@@ -45,7 +45,7 @@ impl FromRequest<Arc<Admin>> for Posted {
     }
 }
 
-/// The query of a page, whatever stands in it.
+/// The query of a page, whatever it contains.
 pub(super) struct Asked(Posted);
 
 impl FromRequestParts<Arc<Admin>> for Asked {
@@ -113,7 +113,7 @@ impl Posted {
         }
     }
 
-    /// Gives a field that was not posted its present value, where a form asks for some of the fields only.
+    /// Sets a field that was not posted to its present value, if a form has only some of the fields.
     pub(super) fn fill(&mut self, name: &str, value: &str) {
         if !self.fields.iter().any(|(other, _)| other == name) {
             self.fields.push((name.to_owned(), value.to_owned()));
@@ -127,7 +127,7 @@ impl Posted {
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// A field that no one may see, exactly as typed.
+    /// A secret field, exactly as entered.
     pub(super) fn secret(&self, name: &str) -> Secret {
         Secret::new(self.raw(name))
     }
@@ -143,7 +143,7 @@ impl Posted {
     }
 }
 
-/// A form to show: its fields with what stands in them, and what is wrong.
+/// A form to show: its fields with their values, and what is wrong.
 #[derive(Debug, Default)]
 pub(super) struct Form {
     values: Vec<(&'static str, String)>,
@@ -186,7 +186,7 @@ impl Form {
     }
 
     /// The form again, with what was typed and what is wrong with it. `fields` are those that show their own errors;
-    /// whatever is wrong elsewhere stands above the form. What is not a fault of the input is its own page.
+    /// other violations are shown above the form. What is not a fault of the input gets its own page.
     pub(super) fn refused(
         posted: &Posted,
         shown: &[&'static str],
@@ -217,19 +217,19 @@ impl Form {
         Ok(form)
     }
 
-    /// What stands in a field.
+    /// The value of a field.
     pub(super) fn value(&self, name: &str) -> &str {
         let found = self.values.iter().find(|(other, _)| *other == name);
         found.map_or("", |(_, value)| value)
     }
 
-    /// All that stands in a field that occurs several times.
+    /// All values of a field that occurs several times.
     pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         let found = self.values.iter().filter(move |(other, _)| *other == name);
         found.map(|(_, value)| value.as_str())
     }
 
-    /// Whether a value stands in a field: a ticked box, a chosen option.
+    /// Whether a field has a value: a ticked box, a chosen option.
     pub(super) fn holds(&self, name: &str, value: &str) -> bool {
         self.all(name).any(|held| held == value)
     }
@@ -245,7 +245,7 @@ impl Form {
         &self.general
     }
 
-    /// What stands in the way of a change: where it is and what it is called.
+    /// What prevents a change: its page and its name.
     pub(super) fn in_the_way(&self) -> &[(String, String)] {
         &self.in_the_way
     }

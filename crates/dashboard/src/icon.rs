@@ -7,7 +7,7 @@ use askama::filters::HtmlSafe;
 /// The mark of the product: an arch within an arch.
 pub(crate) const MARK: &str = r#"<svg viewBox="0 0 36 36" fill="none" stroke="currentColor" stroke-width="2.5" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><path d="M5 31V15a13 13 0 0 1 26 0v16"/><path d="M13 31V17a5 5 0 0 1 10 0v14"/><path d="M3 31h30"/></svg>"#;
 
-/// An icon. It says nothing that the text beside it does not say, and is hidden from screen readers.
+/// An icon. It adds nothing to the text next to it, and is hidden from screen readers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Icon {
     /// A house: the overview.

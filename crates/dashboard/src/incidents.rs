@@ -1,4 +1,4 @@
-//! `/projects/{project}/incidents`: what went wrong, when it began and when it was over.
+//! `/projects/{project}/incidents`: what went wrong, when it began and when it ended.
 
 use std::{sync::Arc, time::Duration};
 
@@ -125,7 +125,7 @@ fn rows(place: &InProject, incidents: Vec<Incident>, now: Timestamp) -> Vec<Inci
 fn row(place: &InProject, incident: Incident, now: Timestamp) -> IncidentRow {
     let is_source = incident.subject_id.starts_with(UserSourceId::PREFIX);
     let href = match incident.kind {
-        // Keys have no pages of their own.
+        // Keys do not have their own pages.
         IncidentKind::ApiKeyExpires => place.path("/api-keys"),
         // They concern the instance, and are in no project.
         IncidentKind::StreamFails | IncidentKind::StreamLost => "/instance/streams".to_owned(),

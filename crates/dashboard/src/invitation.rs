@@ -33,7 +33,7 @@ use crate::{
 /// What the reader of an invitation does next.
 #[derive(Debug)]
 enum Step {
-    /// They make an account, or sign in where they are the one who has set up an account for the address already.
+    /// They create an account, or sign in if they already set up an account for the address.
     Create(bool),
     /// They have an account that is known to be theirs, and are not signed in.
     SignIn,

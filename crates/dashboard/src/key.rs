@@ -103,7 +103,7 @@ impl KeyRow {
 pub(super) struct MadeKey {
     pub(super) name: String,
     pub(super) text: String,
-    /// For how long the one before it works on, where it took the place of one.
+    /// How long the previous key keeps working, if this one replaces it.
     pub(super) overlap: Option<&'static str>,
 }
 
@@ -118,14 +118,14 @@ impl MadeKey {
     }
 }
 
-/// When a key ends that lives for so many days; one of no known life does not end.
+/// When a key with a lifetime of this many days expires; one without a known lifetime does not expire.
 pub(super) fn end_of_life(now: Timestamp, life: &str) -> Option<Timestamp> {
     let (days, _) = LIVES.iter().find(|(value, _)| *value == life)?;
     let days: u64 = days.parse().ok()?;
     Some(now.plus(Duration::from_hours(24 * days)))
 }
 
-/// How a key is rotated, as a form asks for it. What is no number is more than the service takes.
+/// How a key is rotated, as a form asks for it. A value that is not a number is more than the service accepts.
 pub(super) fn rotation(posted: &Posted) -> RotateApiKey {
     RotateApiKey {
         overlap_seconds: Some(posted.text("overlap").parse().unwrap_or(u32::MAX)),

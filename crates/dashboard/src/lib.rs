@@ -151,7 +151,7 @@ pub fn dead_link(context: &RequestContext, advice: &'static str) -> Response {
     Message::from(PageError::DeadLink { advice }).render(context)
 }
 
-/// Sends someone whose session has just begun on to a page of ours, or says why there is none.
+/// Sends someone whose session has just begun to one of our pages, or says why there is none.
 pub fn signed_in(
     app: &Admin,
     context: &RequestContext,
@@ -164,7 +164,7 @@ pub fn signed_in(
     }
 }
 
-/// What holds for every page: a form is acted upon only when it was posted from a page of ours (the session cookie is
+/// What applies to every page: a form is accepted only if it was posted from our own page (the session cookie is
 /// `SameSite=Lax` too, and no GET changes anything, so nothing more is needed against forms of other sites); what was
 /// done is said once; what went wrong is shown on a page with the reference of the request; and pages are compressed.
 async fn guard(

@@ -30,7 +30,7 @@ pub(super) struct GatewayLink {
     pub(super) href: String,
     pub(super) name: String,
     pub(super) is_active: bool,
-    /// A word more about it; empty where there is none.
+    /// An additional word about it; can be empty.
     pub(super) more: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! What needs attention, in words, with a link to where it is mended.
+//! What needs attention, in words, with a link to where it can be fixed.
 
 use std::borrow::Cow;
 

@@ -86,7 +86,7 @@ pub(super) async fn show(State(app): State<Arc<Admin>>, place: InProject) -> Res
     let newest = first(SIGN_INS);
     let attempts =
         sign_in_attempts::list(&app, authority, project, &AttemptFilter::default(), &newest).await?;
-    // After the sign-ins, whose reading writes down what this process has just seen of them.
+    // After the sign-ins, because reading them stores what this process has just seen of them.
     let matters = attention::of(&app, authority, project).await?;
     let now = app.now();
     Ok(page::show(&OverviewPage {

@@ -13,7 +13,7 @@ use http::{
 
 use super::{flash::Flash, icon::Icon};
 
-/// Everything comes from here and goes here, nothing stands in the page itself that could act, and no one frames it.
+/// Everything comes from here and goes here, the page contains no inline code, and other sites cannot frame it.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; font-src 'self'; \
                       connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
@@ -32,7 +32,7 @@ pub(super) enum Section {
     InstanceStreams,
     /// The audit log of the instance.
     InstanceAudit,
-    /// The account of who is signed in.
+    /// The account that is signed in.
     Account,
     /// The first page of a project.
     Overview,
@@ -226,7 +226,7 @@ impl Frame {
     }
 }
 
-/// The first letter of a name, for a tile beside it.
+/// The first letter of a name, for a tile next to it.
 pub(super) fn initial(name: &str) -> String {
     let letter = name.chars().find(|c| c.is_alphanumeric());
     letter.map_or_else(|| "·".to_owned(), |letter| letter.to_uppercase().to_string())

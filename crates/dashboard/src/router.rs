@@ -1,4 +1,4 @@
-//! The whole of what an instance serves: the pages beside the API and the endpoints of gateways.
+//! Everything that an instance serves: the pages, the API and the endpoints of gateways.
 
 use std::sync::Arc;
 

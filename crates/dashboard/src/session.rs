@@ -1,4 +1,4 @@
-//! Who asks for a page: the account behind the session cookie, looked up for every request, so that the end of a session
+//! Who requests a page: the account of the session cookie, looked up for every request, so that the end of a session
 //! and a new role act on the next page.
 
 use std::{collections::HashMap, net::IpAddr, str::FromStr, sync::Arc};
@@ -28,7 +28,7 @@ use crate::{
 /// Projects the switcher shows in addition to the present one. The list of all is one click away.
 const SWITCHER: usize = 6;
 
-/// What may not stand in a value of a query as it is.
+/// The characters that a value of a query cannot contain unencoded.
 const QUERY_VALUE: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -79,9 +79,9 @@ fn address(parts: &Parts) -> IpAddr {
     context.map_or(IpAddr::from([0, 0, 0, 0]), |context| context.address)
 }
 
-/// Leads to where one signs in, and back to the page that was asked for. A form is not sent again by itself.
+/// Leads to the sign-in page, and back to the page that was requested. A form is not sent again automatically.
 fn sign_in_first(parts: &Parts) -> PageError {
-    // The router hands on the rest of a path that has led into a project; the whole one is kept aside.
+    // Inside a project, the router passes on only the rest of the path; the whole one is kept separately.
     let whole = parts.extensions.get::<OriginalUri>();
     let asked = whole.map_or(&parts.uri, |OriginalUri(uri)| uri).path_and_query();
     let asked = asked.map(http::uri::PathAndQuery::as_str);
@@ -194,7 +194,7 @@ impl InProject {
         self.role >= Role::Admin
     }
 
-    /// Keeps a page that is only a form from those who may not send it.
+    /// Refuses a page that is only a form to those who cannot send it.
     pub(super) fn only_for_admins(&self) -> Result<(), PageError> {
         if self.may_change() {
             return Ok(());

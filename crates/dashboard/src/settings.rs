@@ -58,7 +58,7 @@ pub(super) async fn rename(
     }
 }
 
-/// POST `/projects/{project}/settings/delete`: asks for the name, so that no one deletes the wrong project.
+/// POST `/projects/{project}/settings/delete`: asks for the name, so that the wrong project is not deleted by mistake.
 pub(super) async fn delete(
     State(app): State<Arc<Admin>>,
     place: InProject,

@@ -30,7 +30,7 @@ struct SignInPage<'a> {
     form: Form,
     next: Option<&'a str>,
     takes_passwords: bool,
-    /// What the link to the identity provider says, where there is one.
+    /// The text of the link to the identity provider, if there is one.
     single_sign_on: Option<&'a str>,
     said: Option<&'a str>,
 }

@@ -37,7 +37,7 @@ use crate::{
 /// Where the provider sends the browser back to.
 pub(super) const CALLBACK: &str = "/account/oidc/callback";
 
-/// What the page says when the provider is at fault; the log has the reason beside the reference.
+/// What the page says when the provider is at fault; the log has the reason with the reference.
 const BROKEN: &str = "The identity provider does not answer as it should, so you are not signed in. Try again in a minute; if it \
     stays like this, give this reference to the person who runs this instance:";
 /// The same of a provider that has its answer posted.

@@ -1,4 +1,4 @@
-//! Sentences of the service as pages show them: what stands between backticks in them is code.
+//! Sentences of the service as pages show them: text between backticks is code.
 
 use std::fmt::{self, Write as _};
 

@@ -21,7 +21,7 @@
   }
 
   function show(list, rows) {
-    // Without any request so far there is no table yet; a fresh page has one.
+    // Without any requests so far there is no table yet; a fresh page has one.
     const body = list.querySelector("tbody");
     if (!body) return location.reload();
     for (const html of rows) {

@@ -51,7 +51,7 @@ addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 
-// Filters that are not set stand in no address.
+// Filters that are not set are not in the address.
 document.addEventListener("htmx:configRequest", (event) => {
   const { parameters } = event.detail;
   for (const [name, value] of [...parameters.entries()]) if (value === "") parameters.delete(name);

@@ -1,4 +1,4 @@
-// The form of a gateway: what it can tell at once. Without this file the same is told when it is sent.
+// The form of a gateway: what it can show immediately. Without this file, the same is shown when it is sent.
 document.addEventListener("input", (event) => {
   if (!event.target.matches?.("[data-slug]")) return;
   const preview = document.querySelector("[data-slug-preview]");

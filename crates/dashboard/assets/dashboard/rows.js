@@ -18,5 +18,5 @@ document.addEventListener("click", (event) => {
   row.querySelector("input").focus();
 });
 
-// What stands in a page only for those who have a script.
+// What is in a page only if scripts run.
 for (const element of document.querySelectorAll("[data-scripted]")) element.hidden = false;

@@ -98,7 +98,7 @@ async function runTrial(form, button) {
   const stopping = new AbortController();
   const running = openRunning();
   running.stop.onclick = () => stopping.abort();
-  // Who leaves the page gives the request up.
+  // Leaving the page cancels the request.
   addEventListener("pagehide", () => stopping.abort(), { once: true, signal: stopping.signal });
   const body = new URLSearchParams(new FormData(form));
   body.set("do", button.value);

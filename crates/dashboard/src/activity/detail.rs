@@ -161,7 +161,7 @@ async fn arguments(app: &Admin, place: &InProject, id: ActivityId) -> Result<Opt
     }))
 }
 
-/// Requests of the same session around a request. They are looked for among those of the same person and gateway, for which there
+/// Requests of the same session around a request. They are searched among those of the same person and gateway, for which there
 /// is an index.
 async fn neighbours(app: &Admin, place: &InProject, activity: &Activity) -> Result<Vec<Row>, PageError> {
     let Some(session) = activity.session else {
@@ -181,7 +181,7 @@ async fn neighbours(app: &Admin, place: &InProject, activity: &Activity) -> Resu
     rows(app, place, &read.items).await
 }
 
-/// The client as it calls itself, and its ID.
+/// The client's name for itself, and its ID.
 fn client(activity: &Activity) -> Option<(String, String)> {
     let client = activity.caller.as_ref()?.client.as_ref()?;
     Some((row::client(activity)?, client.id.to_string()))

@@ -1,4 +1,4 @@
-//! What the page of activity is about, as it stands in its address.
+//! What the page of activity is about, as in its address.
 
 use gatewright_domain::{
     Timestamp,
@@ -27,7 +27,7 @@ const FILTERS: &[&str] = &[
 /// Those that have no field, and are set by links.
 const LINKED: &[&str] = &["person", "client", "session", "rule"];
 
-/// What stands in the address.
+/// The filters in the address.
 pub(super) fn read(place: &InProject, asked: &Asked) -> Filters {
     Filters::read(place, "/activity", asked, FILTERS)
 }
@@ -170,7 +170,7 @@ fn session(text: &str) -> Option<SessionMark> {
     (text.len() == 12).then(|| SessionMark::of_number(number))
 }
 
-/// Filters that only links set, as they stand in the address.
+/// Filters that only links set, as in the address.
 pub(super) fn linked(filters: &Filters) -> Vec<(&'static str, String)> {
     let set = LINKED
         .iter()

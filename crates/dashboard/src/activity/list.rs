@@ -51,7 +51,7 @@ struct ActivityPage {
     kinds: Vec<(&'static str, &'static str)>,
     /// Filters that links set: what the list is about, and the address without it.
     only: Vec<(String, String)>,
-    /// The same as they stand in the address.
+    /// The same as in the address.
     linked: Vec<(&'static str, String)>,
     rows: Vec<Row>,
     /// Whether nothing was found in what was looked at, and there is more to look at.
@@ -75,7 +75,7 @@ pub(super) async fn show(
     let range = filter::range(&filters);
     let request = list::request(&asked);
     let (authority, project) = (&place.visit.authority, place.project.id);
-    // Before the rows are read: what comes while they are is sent again, and the script leaves it out.
+    // Before the rows are read: what arrives in the meantime is sent again, and the script leaves it out.
     let last = service::last_row(&app, authority, project).await?;
     let wanted = filter::wanted(&filters, range, app.now());
     let read = service::list(&app, authority, project, &wanted, &request).await?;

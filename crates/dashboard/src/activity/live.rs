@@ -1,6 +1,6 @@
-//! New requests as they come: a stream of server-sent events (HTML standard, section 9.2), which the script of the page follows. It asks the
-//! store every two seconds, so it shows what any replica served, and holds nothing while its browser does not read. Each time it looks up
-//! the session again and ends with it.
+//! New requests as they come: a stream of server-sent events (HTML standard, section 9.2), which the script of the page
+//! follows. It asks the store every two seconds, so it shows what any replica served, and holds nothing while its browser
+//! does not read. Each time it looks up the session again and ends with it.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -32,7 +32,7 @@ use crate::{
 const EVERY: Duration = Duration::from_secs(2);
 /// Requests sent at a time. Of more, the rest follows with the next look.
 const ROWS: u32 = 50;
-/// Looks after which the stream ends and the browser opens another: an hour, so that no connection lives for ever.
+/// The number of looks after which the stream ends and the browser opens another: an hour, so that no connection stays forever.
 const LOOKS: u32 = 1_800;
 /// A stream that is silent for so many looks gets a comment, so that proxies keep it.
 const SILENT: u32 = 5;

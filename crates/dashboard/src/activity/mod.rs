@@ -1,4 +1,4 @@
-//! `/projects/{project}/activity`: what gateways are asked and what becomes of it, as charts, as a list and one by one.
+//! `/projects/{project}/activity`: what gateways are asked and with which outcome, as charts, as a list and one by one.
 
 mod charts;
 mod detail;

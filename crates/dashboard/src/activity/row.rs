@@ -30,7 +30,7 @@ pub(super) struct Row {
     pub(super) rule: Option<&'static str>,
     pub(super) kind: &'static str,
     pub(super) item: Option<String>,
-    /// Who made it, where that is known.
+    /// Who made it, if that is known.
     pub(super) person: Option<String>,
     pub(super) client: Option<String>,
     pub(super) gateway: String,
@@ -125,7 +125,7 @@ pub(super) fn person_id(activity: &Activity) -> Option<&str> {
     activity.caller.as_ref()?.person.as_deref()
 }
 
-/// The client that made a request, as it calls itself.
+/// The name that the client of a request has for itself.
 pub(super) fn client(activity: &Activity) -> Option<String> {
     let client = activity.caller.as_ref()?.client.as_ref()?;
     let name = client.name.trim();

@@ -1,5 +1,5 @@
-//! What happened in the last day in a few numbers, each with how it went and what it was a week earlier. On the overview and on the
-//! pages of gateways, servers and users.
+//! What happened in the last day in a few numbers, each with how it went and what it was a week earlier. On the overview
+//! and on the pages of gateways, servers and users.
 
 use gatewright_domain::{activity_rollup::Tally, id::GatewayId};
 
@@ -194,7 +194,7 @@ fn sign_in_tile(sign_ins: &Compared<SignIns>) -> Tile {
     }
 }
 
-/// A tile with nothing but a change.
+/// A tile with only a change.
 fn changed(now: u64, then: u64, words: Words) -> Tile {
     let change = change(now, then, words);
     Tile {

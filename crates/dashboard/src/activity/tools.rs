@@ -80,7 +80,7 @@ pub(crate) async fn of(app: &Admin, place: &InProject) -> Result<Tools, PageErro
     })
 }
 
-/// Those whose 95 % took longest, among those with enough calls.
+/// The tools with the longest 95th percentile, of those with enough calls.
 fn slowest(tools: &[ToolTraffic]) -> Vec<&ToolTraffic> {
     let mut slowest: Vec<_> = tools
         .iter()

@@ -1,4 +1,4 @@
-//! Which events are wanted, as it stands in the address of the page and of the export.
+//! Which events are wanted, as in the address of the page and of the export.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ pub(super) const KINDS: [(&str, &str); 11] = [
     ("audit_trail", "This log"),
 ];
 
-/// What stands in the address.
+/// The filters in the address.
 pub(super) fn read(place: &InProject, asked: &Asked) -> Filters {
     Filters::read(place, "/audit", asked, FILTERS)
 }
@@ -90,7 +90,7 @@ fn day(text: &str) -> Result<Timestamp, &'static str> {
     serde_json::from_value(midnight).map_err(|_| "A day is written like 2026-03-01.")
 }
 
-/// Who may have acted: id and name of members and keys, the chosen one among them, and those who are neither.
+/// Possible actors: ID and name of members and keys, including the chosen one, and those who are neither.
 pub(super) async fn actors(
     app: &Admin,
     place: &InProject,

@@ -68,7 +68,7 @@ struct AuditPage {
     next: Option<String>,
 }
 
-/// GET `/projects/{project}/audit`. The filters stand in the URL, so that a view can be kept and shared.
+/// GET `/projects/{project}/audit`. The filters are in the URL, so that a view can be kept and shared.
 pub(super) async fn show(
     State(app): State<Arc<Admin>>,
     place: InProject,

@@ -35,7 +35,7 @@ pub(crate) fn address(event: &AuditEvent) -> Option<String> {
 }
 
 /// A value as people read it: texts without quotation marks, everything else as JSON. What is longer than `max` characters is
-/// cut: a whole list of a thousand tools helps no one.
+/// cut: a whole list of a thousand tools is not useful.
 pub(crate) fn shown(value: &Value, max: usize) -> String {
     let text = match value {
         Value::String(text) if text.is_empty() => "(empty)".to_owned(),

@@ -31,7 +31,7 @@ pub(crate) struct Series {
     pub(crate) name: &'static str,
     /// Its looks in the style sheet: `first`, `second`, `third`.
     pub(crate) look: &'static str,
-    /// A value for each moment; nothing where there is none.
+    /// A value for each moment; `None` if there is none.
     pub(crate) values: Vec<Option<f64>>,
 }
 

@@ -1,6 +1,6 @@
-//! Charts, drawn here as SVG, so that pages need no script for them and nothing is loaded: what the pages of activity show, and no
-//! more. Shapes are stretched to the width of the page and texts are not, so a chart can be read on a phone. Series are told apart by
-//! dashes and fillings, and every chart has its numbers in a table behind it.
+//! Charts, drawn here as SVG, so that pages need no script for them and nothing is loaded: what the pages of activity
+//! show, and no more. Shapes are stretched to the width of the page and texts are not, so a chart can be read on a phone.
+//! Series are distinguished by dashes and fillings, and every chart has its numbers in a table behind it.
 
 mod axis;
 mod figure;

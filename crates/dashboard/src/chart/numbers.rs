@@ -69,7 +69,7 @@ fn millis(millis: f64) -> String {
     }
 }
 
-/// One decimal, where it is not zero.
+/// One decimal, unless it is zero.
 fn rounded(value: f64) -> String {
     let text = format!("{value:.1}");
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)

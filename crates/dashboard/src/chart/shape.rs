@@ -7,7 +7,7 @@ pub(super) const WIDTH: f64 = 1_000.0;
 /// The share of a bucket that its bar takes.
 const BAR: f64 = 0.72;
 
-/// A line through the middle of each bucket. Where there is no value, the line has a gap; a value between two gaps is a dot.
+/// A line through the middle of each bucket. If there is no value, the line has a gap; a value between two gaps is a dot.
 pub(super) fn line(values: &[Option<f64>], highest: f64, height: f64) -> String {
     let mut path = String::new();
     let mut is_down = false;
@@ -102,7 +102,7 @@ fn slots(count: usize) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
-/// A coordinate with one decimal, where it is not zero.
+/// A coordinate with one decimal, unless it is zero.
 pub(super) fn short(value: f64) -> String {
     let text = format!("{value:.1}");
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)

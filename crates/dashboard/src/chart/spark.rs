@@ -1,4 +1,4 @@
-//! Sparklines: how a number went, beside the number.
+//! Sparklines: how a number developed, next to the number.
 
 use askama::{Template, filters::HtmlSafe};
 

@@ -33,7 +33,7 @@ use crate::{
 
 /// Clients on a page. Few gateways have more.
 const ON_A_PAGE: u32 = 50;
-/// Blocked and registered clients shown; the API has all of them.
+/// The number of blocked and registered clients shown; the API has all of them.
 const OTHERS: u32 = 200;
 
 /// How a client proves who it is: the name in the API, and what it says.
@@ -81,7 +81,7 @@ struct RegisteredRow {
     path: String,
 }
 
-/// A client that was just registered, or given a new secret.
+/// A client that was just registered, or got a new secret.
 struct Made {
     name: String,
     id: String,

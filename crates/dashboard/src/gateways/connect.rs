@@ -22,7 +22,7 @@ use crate::{
     session::InProject,
 };
 
-/// A client with a set-up of its own.
+/// A client with its own setup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Client {
     ClaudeCode,
@@ -37,7 +37,7 @@ enum Client {
 /// How a client introduces itself to a gateway that people sign in to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Introduction {
-    /// By a metadata document where it may, by registering itself otherwise.
+    /// By a metadata document if the gateway accepts it, otherwise by registering itself.
     Either,
     /// By registering itself.
     Registration,
@@ -80,7 +80,7 @@ impl Client {
         }
     }
 
-    /// How to speak of it in a sentence.
+    /// Its name in a sentence.
     const fn in_words(self) -> &'static str {
         match self {
             Self::Other => "the client",
@@ -106,7 +106,7 @@ impl Client {
 
 /// A client to choose.
 struct Tab {
-    /// Keeps the focus where it is when the page is replaced in part.
+    /// Keeps the focus when the page is replaced in part.
     id: &'static str,
     href: String,
     label: &'static str,

@@ -21,7 +21,7 @@ use crate::{
     session::InProject,
 };
 
-/// GET `/projects/{project}/gateways/new`, with `?source=` where a source leads here, and with the form that was put aside to
+/// GET `/projects/{project}/gateways/new`, with `?source=` if a source leads here, and with the form that was set aside to
 /// make one.
 pub(super) async fn show(
     State(app): State<Arc<Admin>>,

@@ -35,7 +35,7 @@ use crate::{
 
 /// Servers named; a gateway takes no more, and of a project with more the first say enough.
 const SERVERS: usize = 200;
-/// Chosen tools, prompts and resources named at each server. The form has all of them.
+/// The number of chosen tools, prompts and resources shown for each server. The form has all of them.
 const NAMED: usize = 50;
 
 /// A server of the gateway.
@@ -43,7 +43,7 @@ struct ServerRow {
     id: ServerId,
     name: String,
     slug: String,
-    /// What the names of its tools and prompts begin with, where that is not its slug.
+    /// What the names of its tools and prompts begin with, if that is not its slug.
     prefix: Option<String>,
     /// What is offered of each kind.
     offered: Vec<Offered>,
@@ -54,7 +54,7 @@ struct Offered {
     heading: &'static str,
     /// "All its tools", or how many.
     count: String,
-    /// The names of some, where they were chosen.
+    /// The names of some, if they were chosen.
     chosen: Vec<String>,
     /// How many more there are.
     more: usize,
@@ -85,7 +85,7 @@ struct DetailPage {
     status: Badge,
     mode: &'static str,
     source: Option<Source>,
-    /// "12 users, 14 sessions"; nothing where no one is signed in.
+    /// "12 users, 14 sessions"; `None` if there are none.
     signed_in: Option<String>,
     /// The same for sessions that sleep while the gateway is inactive.
     asleep: Option<String>,
@@ -101,7 +101,7 @@ struct DetailPage {
 }
 
 /// GET `/projects/{project}/gateways/{gateway}`. With `ask`, servers whose resources are not known are asked for them first. A
-/// script asks for that by itself.
+/// script requests that automatically.
 pub(super) async fn show(
     State(app): State<Arc<Admin>>,
     place: InProject,
@@ -149,7 +149,7 @@ async fn render_after(
     };
     let path = place.path(&format!("/gateways/{id}"));
     let mut names = names::of(app, authority, &gateway, &servers, &path)?;
-    // A server that could not be asked now is not asked again by the page that says so.
+    // The page that reports that a server could not be asked does not ask it again.
     names.ask = names.ask.filter(|_| !were_asked);
     let is_prefixed = names_tools_by_server(gateway.prefix_mode, servers.len());
     let selections = Kind::ALL.map(|kind| (kind, Selection::stored(&gateway, kind)));

@@ -67,7 +67,7 @@ struct ConfirmPage {
     button: String,
 }
 
-/// GET `/projects/{project}/gateways/{gateway}/edit`, with the form that was put aside to make a source.
+/// GET `/projects/{project}/gateways/{gateway}/edit`, with the form that was set aside to create a source.
 pub(super) async fn show(
     State(app): State<Arc<Admin>>,
     place: InProject,

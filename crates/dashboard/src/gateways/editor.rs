@@ -35,7 +35,7 @@ use crate::{
 
 /// Sources and servers to choose from; the service takes no more servers at one gateway.
 const CHOICES: u32 = 200;
-/// Inactive sources that are offered where no other is there.
+/// Inactive sources that are shown if there is no other.
 const NAMED: usize = 5;
 /// Empty rows for further clients of one's own.
 const SPARE_ROWS: usize = 2;
@@ -69,7 +69,7 @@ struct FormPage {
     made_from: Option<(GatewayId, String, String)>,
     modes: &'static [ModeChoice],
     sources: Vec<SourceChoice>,
-    /// Where there is nothing to choose: sources that could be activated, by id and name.
+    /// If there is nothing to choose: sources that could be activated, by ID and name.
     inactive: Vec<(UserSourceId, String)>,
     servers: Vec<Server>,
     /// What there is to choose from of each kind.
@@ -80,7 +80,7 @@ struct FormPage {
     prefix_modes: &'static [(&'static str, &'static str, &'static str)],
     /// The URL of a gateway up to its slug.
     prefix: String,
-    /// Whether what stands in it came with the address.
+    /// Whether its values came with the address.
     is_from_link: bool,
 }
 
@@ -92,7 +92,7 @@ struct ChoicesPart {
     node: Option<Node>,
     /// Whether the tree is shown for the first time.
     is_unfolded: bool,
-    /// Where parts of the form are asked for, and where it is sent.
+    /// The addresses for parts of the form, and for sending it.
     part: &'static str,
     here: &'static str,
 }
@@ -287,7 +287,7 @@ fn own_clients(form: &Form) -> Vec<OwnClient> {
 }
 
 /// POST `/projects/{project}/gateways/tools`: a part of the form, for a script. It changes nothing; it is a POST because it
-/// brings along what is chosen, which may be thousands of tools.
+/// includes what is chosen, which can be thousands of tools.
 pub(super) async fn tools(
     State(app): State<Arc<Admin>>,
     place: InProject,
@@ -359,7 +359,7 @@ impl FormPage {
     }
 }
 
-/// Where parts of a form are asked for and where it is sent, from its own address: each server has several of these.
+/// The addresses for parts of a form and for sending it, from its own address: each server has several of these.
 const fn paths(is_of_a_gateway: bool) -> (&'static str, &'static str) {
     if is_of_a_gateway {
         ("../tools", "edit")

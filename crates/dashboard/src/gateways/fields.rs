@@ -85,7 +85,7 @@ pub(super) const SHOWN: [&str; 39] = [
 /// Fields that say who skips the question for consent. They are typed into the form, and never come with an address.
 pub(super) const TRUST: [&str; 4] = ["trusted", "trusted_loopback", "own_client", "own_loopback"];
 
-/// What the service calls the fields of which several of ours are made.
+/// The service's names of the fields that several of ours make up.
 pub(super) const HIDDEN: [&str; 6] = [
     "trusted_clients",
     Kind::Tools.list(),
@@ -301,7 +301,7 @@ pub(super) fn mode(posted: &Posted) -> Option<Mode> {
     mode.map(|mode| mode.mode)
 }
 
-/// The source, where the mode has one: the picker stays in the form when another mode is chosen.
+/// The source, if the mode has one: the picker stays in the form when another mode is chosen.
 fn source(posted: &Posted, mode: Option<Mode>) -> Option<UserSourceId> {
     let chosen = posted.text("user_source_id").parse().ok();
     chosen.filter(|_| mode == Some(Mode::UserSource))
@@ -315,7 +315,7 @@ pub(super) fn servers(posted: &Posted) -> Vec<ServerId> {
     posted.all("servers").filter_map(|id| id.parse().ok()).collect()
 }
 
-/// When names begin with a prefix; nothing where an address says nothing of it.
+/// When names begin with a prefix; `None` if an address does not say.
 fn prefix_mode(posted: &Posted) -> Option<PrefixMode> {
     PrefixMode::of_word(posted.text("prefix_mode"))
 }
@@ -338,7 +338,7 @@ fn offered<A: Allowed>(
         selection.keep_servers(&servers);
     }
     let allowed = selection.into_allowed(gateway.map(present).unwrap_or_default());
-    // An empty list means all, so where nothing was ticked the kind is turned off.
+    // An empty list means all, so if nothing was ticked the kind is turned off.
     (which == CHOSEN && !allowed.is_empty(), allowed)
 }
 
@@ -360,7 +360,7 @@ fn trusted_clients(posted: &Posted) -> Vec<TrustedClient> {
 
 fn settings(posted: &Posted) -> GatewaySettings {
     let is_on = |name: &str| posted.all("registration").any(|held| held == name);
-    // What is no number is below every bound, and refused as such.
+    // A value that is not a number is below every bound, and refused as such.
     let seconds = |name: &str| posted.text(name).parse().unwrap_or(0);
     GatewaySettings {
         access_token_seconds: seconds("access_token_seconds"),

@@ -18,19 +18,19 @@ pub(super) enum Kind {
 pub(super) struct Names {
     /// Whether all, chosen ones or none are offered.
     pub(super) which: &'static str,
-    /// A box beside something that is shown: the server's id, a space, its name or URI.
+    /// The checkbox of an item that is shown: the server's ID, a space, its name or URI.
     pub(super) tick: &'static str,
     /// What is chosen at a server and not shown: its id, then the names, each on a line. No name has a line break in it.
     pub(super) carried: &'static str,
     /// A server at which what the gateway has stays chosen.
     pub(super) kept: &'static str,
-    /// A server whose things are shown, and after how many of them: its id, a space, a number.
+    /// A server whose items are shown, and after how many of them: its ID, a space, a number.
     pub(super) open: &'static str,
-    /// What they are looked for by.
+    /// The search text.
     pub(super) filter: &'static str,
     /// What they were looked for by last.
     pub(super) filtered_by: &'static str,
-    /// Shows those of a server, or looks for what stands in the filter.
+    /// Shows those of a server, or searches for the text of the filter.
     pub(super) look: &'static str,
     /// Chooses all or none at a server.
     pub(super) choose: &'static str,

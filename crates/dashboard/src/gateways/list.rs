@@ -54,7 +54,7 @@ struct ListPage {
     contents: ProjectContents,
 }
 
-/// GET `/projects/{project}/gateways`. The filters stand in the URL, so that a view can be kept and shared.
+/// GET `/projects/{project}/gateways`. The filters are in the URL, so that a view can be kept and shared.
 pub(super) async fn show(
     State(app): State<Arc<Admin>>,
     place: InProject,
@@ -90,7 +90,7 @@ pub(super) async fn show(
     }))
 }
 
-/// What the address asks for. A word that is none of ours narrows nothing.
+/// What the address asks for. An unknown word does not narrow anything.
 fn wanted(filters: &Filters) -> GatewayFilter {
     GatewayFilter {
         search: filters.text("search").unwrap_or_default().to_owned(),

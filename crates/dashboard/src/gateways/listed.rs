@@ -95,7 +95,7 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// What clients know it by, where gateways add a prefix and where they do not.
+    /// The names that clients see, with a prefix and without one.
     pub(super) fn shown(&self, is_prefixed: bool) -> &'a str {
         self.shown_as.map_or(self.key, |shown| shown.name(is_prefixed))
     }

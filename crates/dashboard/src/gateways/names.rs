@@ -1,4 +1,4 @@
-//! What clients of a gateway know things by, where that is worth knowing: names that are not those of the servers, and names
+//! The names that clients of a gateway see, if they are worth knowing: names that are not those of the servers, and names
 //! and URIs that several servers have, of which the first in the gateway's order serves them.
 
 use std::sync::Arc;
@@ -29,7 +29,7 @@ use crate::{
 const ASKED: usize = 50;
 /// Servers asked at the same time.
 const AT_ONCE: usize = 8;
-/// Rows shown of each table. A server that is registered twice shares all of its own.
+/// Rows shown of each table. A server that is registered twice shares all of its names.
 const SHOWN: usize = 50;
 
 /// A name or URI that several servers have.
@@ -171,7 +171,7 @@ fn shared(lists: &[Vec<Item<'_>>], servers: &[Server], is_prefixed: bool, kind: 
     rows.collect()
 }
 
-/// Asks those servers of a gateway of which nothing is known, a few at once.
+/// Asks the servers of a gateway of which nothing is known, a few at the same time.
 pub(super) async fn ask(app: &Admin, place: &InProject, servers: &[Server]) -> Result<(), PageError> {
     let (authority, project) = (&place.visit.authority, place.project.id);
     let mut looks = Vec::new();

@@ -1,5 +1,5 @@
 //! What there is to choose from, by server: tools, prompts, or resources. A server is asked for them when someone opens it
-//! or looks for something; a page shows a bounded number of them, and what is chosen elsewhere is carried along unseen.
+//! or searches; a page shows a bounded number of them, and what is chosen elsewhere is carried along in hidden fields.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -43,11 +43,11 @@ pub(super) struct Node {
     pub(super) slug: String,
     /// How many are chosen.
     pub(super) count: usize,
-    /// How many of these are not among the rows.
+    /// How many of these are not in the rows.
     pub(super) unseen: usize,
     /// Whether what the gateway has stays chosen, because the list was not opened.
     pub(super) is_kept: bool,
-    /// What is chosen and not among the rows, each on a line after the server's id.
+    /// What is chosen and not in the rows, each on a line after the server's ID.
     pub(super) carried: String,
     /// What it has, once it was opened.
     pub(super) opened: Option<Opened>,
@@ -83,9 +83,9 @@ pub(super) struct Tree {
 /// What is done in a tree apart from saving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Shows what a server has, after so many of them.
+    /// Shows what a server has, after this many items.
     Open(ServerId, usize),
-    /// Looks for what stands in the filter.
+    /// Searches for the text of the filter.
     Find,
     /// Shows the servers to choose from.
     Unfold,
@@ -96,7 +96,7 @@ pub(super) enum Step {
 }
 
 impl Step {
-    /// The step a form asks for, and the kind it is about; none where it is to be saved. A filter that was typed and not yet
+    /// The step a form asks for, and the kind it is about; `None` if it is to be saved. A filter that was typed and not yet
     /// looked for is looked for, because Enter in its field sends the form.
     pub(super) fn of(posted: &Posted) -> Option<(Kind, Self)> {
         let asked = |kind: Kind| Self::asked(posted, kind).map(|step| (kind, step));
@@ -177,7 +177,7 @@ impl Tree {
         let begin = |id: ServerId| match step {
             Some(Step::Open(server, after)) if server == id => Some(after),
             Some(Step::ChooseAll(server) | Step::ChooseNone(server)) if server == id => Some(0),
-            // What was looked for before is no reason to stay open.
+            // An earlier search is not a reason to stay open.
             Some(Step::Find) => is_looked_through(id).then_some(0),
             _ => {
                 let found = was_open.iter().find(|(server, _)| *server == id);
@@ -231,8 +231,8 @@ impl Tree {
     }
 }
 
-/// Whether the servers of a kind can wait until an administrator wants to choose. With script that is one request more, and without it
-/// one button.
+/// Whether the servers of a kind can wait until an administrator wants to choose. With script that is one request more,
+/// and without it one button.
 fn is_folded(kind: Kind, nodes: &[Node]) -> bool {
     kind != Kind::Tools && nodes.iter().all(|node| node.count == 0 && node.opened.is_none())
 }

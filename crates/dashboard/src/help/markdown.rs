@@ -14,7 +14,7 @@ pub(super) struct Document {
     pub(super) html: String,
 }
 
-/// Renders a document. `place` says where a relative link leads; the text of one that leads nowhere stays, without a link.
+/// Renders a document. `place` says where a relative link leads; if it leads nowhere, its text stays, without a link.
 pub(super) fn render(text: &str, place: impl Fn(&str) -> Option<String>) -> Document {
     let mut events = Vec::new();
     let mut is_linked = Vec::new();
@@ -50,7 +50,7 @@ pub(super) fn render(text: &str, place: impl Fn(&str) -> Option<String>) -> Docu
                     events.push(event);
                 }
             }
-            // A table may be wider than a phone, and then is moved sideways by itself, with the keyboard too.
+            // A table can be wider than a phone, and then scrolls separately, with the keyboard too.
             Event::Start(Tag::Table(_)) => {
                 events.push(Event::Html(CowStr::from(
                     "<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"Table\">",
@@ -67,7 +67,7 @@ pub(super) fn render(text: &str, place: impl Fn(&str) -> Option<String>) -> Docu
     let title = name_headings(&mut events);
     let mut rendered = String::with_capacity(text.len() * 2);
     html::push_html(&mut rendered, events.into_iter());
-    // A block that is wider than the page is moved sideways by itself too.
+    // A block that is wider than the page scrolls separately too.
     let html = rendered.replace("<pre>", "<pre tabindex=\"0\">");
     Document { title, html }
 }
@@ -97,7 +97,7 @@ fn name_headings(events: &mut [Event<'_>]) -> String {
     title.unwrap_or_default()
 }
 
-/// The name of a heading, as GitHub gives it, so that links work there too.
+/// The name of a heading, as on GitHub, so that links work there too.
 fn slug(text: &str) -> String {
     let mut slug = String::new();
     for c in text.chars() {

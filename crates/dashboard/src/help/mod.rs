@@ -87,7 +87,7 @@ struct HelpPage<'a> {
     html: String,
 }
 
-/// What stands for the public URL in the documents.
+/// The placeholders for the public URL in the documents.
 const PUBLIC_URLS: [&str; 2] = ["https://mcp.example.com", "{public_url}"];
 
 /// Routes.
@@ -114,7 +114,7 @@ fn show(app: &Admin, name: &str) -> Result<Response, PageError> {
 /// The same text for this instance.
 fn with_public_url(html: &str, public_url: &str) -> String {
     let mut escaped = String::with_capacity(public_url.len());
-    // A public URL is a URL of ours; what HTML takes for its own is escaped all the same.
+    // The public URL is our own; characters that are special in HTML are escaped nevertheless.
     for letter in public_url.chars() {
         match letter {
             '&' => escaped.push_str("&amp;"),

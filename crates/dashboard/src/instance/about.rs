@@ -25,7 +25,7 @@ struct AboutPage {
     store: &'static str,
     data_dir: Option<String>,
     is_current: bool,
-    /// The issuer at which administrators sign in, where there is one.
+    /// The issuer where administrators sign in, if there is one.
     issuer: Option<String>,
     takes_passwords: bool,
 }

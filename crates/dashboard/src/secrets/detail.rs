@@ -1,4 +1,5 @@
-//! `/projects/{project}/secrets/{secret}`: where a secret may go and who uses it; another value, other origins, its end.
+//! `/projects/{project}/secrets/{secret}`: where a secret can be sent and what uses it; changing its value and origins,
+//! and deleting it.
 
 use std::sync::Arc;
 
@@ -38,7 +39,7 @@ struct DetailPage {
     changed: Moment,
     /// Findings that are worth knowing and not errors.
     warnings: Vec<String>,
-    /// Servers that use it: where they are and what they are called.
+    /// Servers that use it: their pages and names.
     users: Vec<(String, String)>,
     /// The origin that a server needs and that is filled in already.
     allow: Option<String>,
@@ -86,7 +87,7 @@ pub(super) async fn save(
     }
 }
 
-/// POST `/projects/{project}/secrets/{secret}/delete`: asks for the name, so that no one deletes the wrong one.
+/// POST `/projects/{project}/secrets/{secret}/delete`: asks for the name, so that the wrong one is not deleted by mistake.
 pub(super) async fn delete(
     State(app): State<Arc<Admin>>,
     place: InProject,

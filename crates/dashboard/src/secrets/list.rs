@@ -1,4 +1,4 @@
-//! `/projects/{project}/secrets`: what there is, where it may go and where it is used. Never a value.
+//! `/projects/{project}/secrets`: the secrets, where each can be sent and where it is used. Never a value.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{
     session::InProject,
 };
 
-/// Servers named beside a secret; its page has all of them.
+/// The number of servers shown with a secret; its page has all of them.
 const USERS: usize = 3;
 
 struct Row {
@@ -24,7 +24,7 @@ struct Row {
     name: String,
     origins: Vec<String>,
     changed: Moment,
-    /// Servers that use it: where they are and what they are called.
+    /// Servers that use it: their pages and names.
     users: Vec<(String, String)>,
     more_users: usize,
 }

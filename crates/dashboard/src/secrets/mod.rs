@@ -1,4 +1,4 @@
-//! Secrets: values that headers of servers name and that no one sees again.
+//! Secrets: values that headers of servers refer to and that are never shown again.
 
 mod create;
 mod detail;
@@ -23,7 +23,7 @@ pub(super) fn routes() -> Router<Arc<Admin>> {
         .route("/secrets/{secret}/delete", post(detail::delete))
 }
 
-/// Origins as they are typed: one a line. Commas and spaces divide as well.
+/// Origins as entered: one per line. Commas and spaces separate them too.
 fn origins(posted: &Posted) -> Vec<String> {
     let typed = posted.text("origins");
     typed

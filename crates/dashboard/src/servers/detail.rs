@@ -37,7 +37,7 @@ use crate::{
 /// A header as everyone may see it.
 struct HeaderLine {
     name: String,
-    /// Its value where that is made of references to secrets; whatever was typed as it is may be a credential.
+    /// Its value, if it consists of references to secrets; anything entered as plain text may be a credential.
     value: Option<String>,
 }
 
@@ -63,14 +63,14 @@ struct DetailPage {
     path: String,
     name: String,
     slug: String,
-    /// What the names of its tools begin with, where a gateway adds a prefix.
+    /// What the names of its tools begin with if a gateway adds a prefix.
     prefix: String,
     id: ServerId,
     url: String,
     timeout: String,
     retries: &'static str,
     told: &'static str,
-    /// Which revisions of MCP are tried, where that was chosen.
+    /// Which versions of MCP are tried, if that was chosen.
     protocol: Option<&'static str>,
     headers: Vec<HeaderLine>,
     created: Moment,
@@ -85,7 +85,7 @@ struct DetailPage {
 }
 
 /// GET `/projects/{project}/servers/{server}`. It shows what is known; with `ask` the server is asked first, unless that was
-/// done a moment ago. A script asks for that by itself.
+/// done a moment ago. A script requests that automatically.
 pub(super) async fn show(
     Shared(app): Shared<Arc<Admin>>,
     place: InProject,

@@ -1,4 +1,4 @@
-//! The form of a server: what stands in it, and what it means.
+//! The form of a server: its values, and what they mean.
 
 use gatewright_domain::{
     header_template,
@@ -37,7 +37,7 @@ const HIDDEN: [&str; 2] = ["timeout_ms", "headers"];
 /// Secrets to choose from. Another one is named by typing its reference.
 const SECRETS: u32 = 200;
 
-/// How often a request may be tried again.
+/// How often a request can be tried again.
 pub(super) const RETRIES: [(&str, &str); 6] = [
     ("0", "Never"),
     ("1", "Once"),
@@ -47,7 +47,7 @@ pub(super) const RETRIES: [(&str, &str); 6] = [
     ("5", "5 times"),
 ];
 
-/// A header as it stands in the form.
+/// A header as in the form.
 pub(super) struct HeaderRow {
     pub(super) number: usize,
     pub(super) name: String,
@@ -55,14 +55,14 @@ pub(super) struct HeaderRow {
     pub(super) secret: String,
 }
 
-/// A secret that a header names and that may not be sent to where the server is.
+/// A secret that a header names and that is not allowed to be sent to the server.
 pub(super) struct Unallowed {
     pub(super) name: String,
     /// The page where that origin is allowed.
     pub(super) href: String,
 }
 
-/// The form and what is beside it.
+/// The form and what is shown with it.
 pub(super) struct Fields {
     pub(super) form: Form,
     pub(super) rows: Vec<HeaderRow>,
@@ -159,7 +159,7 @@ async fn with(
     })
 }
 
-/// The secrets that stand in the way of this URL, each with the page that lets them go there.
+/// The secrets that prevent this URL, each with the page where its origin can be allowed.
 fn unallowed(place: &InProject, url: &str, rows: &[HeaderRow], secrets: &[StoredSecret]) -> Vec<Unallowed> {
     let Some(origin) = Url::parse(url).ok().and_then(|url| origin_of(&url)) else {
         return Vec::new();
@@ -198,7 +198,7 @@ fn identity(posted: &Posted) -> IdentityForwarding {
     IdentityForwarding::of_word(posted.text("identity")).unwrap_or_default()
 }
 
-/// What is no number is more than the service takes, which says so.
+/// A value that is not a number is more than the service accepts, which says so.
 fn retries(posted: &Posted) -> u8 {
     posted.text("retries").parse().unwrap_or(u8::MAX)
 }
@@ -225,7 +225,7 @@ fn headers(posted: &Posted) -> Vec<CustomHeader> {
         .collect()
 }
 
-/// A chosen secret stands after what was typed, as in `Bearer ${secret:TOKEN}`.
+/// A chosen secret follows the entered text, as in `Bearer ${secret:TOKEN}`.
 fn header(row: &HeaderRow) -> CustomHeader {
     let value = match (row.value.as_str(), row.secret.as_str()) {
         (typed, "") => typed.to_owned(),
@@ -238,7 +238,7 @@ fn header(row: &HeaderRow) -> CustomHeader {
     }
 }
 
-/// Seconds as people type them, with a point or a comma. What is no number is 0, which the service refuses.
+/// Seconds as people enter them, with a point or a comma. A value that is not a number is 0, which the service refuses.
 fn milliseconds(seconds: &str) -> u32 {
     let (whole, part) = seconds.split_once(['.', ',']).unwrap_or((seconds, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());

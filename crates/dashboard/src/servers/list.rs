@@ -1,4 +1,4 @@
-//! `/projects/{project}/servers`: all of them, and how they are as far as that is known.
+//! `/projects/{project}/servers`: all of them, and their state as far as it is known.
 
 use std::{collections::HashMap, sync::Arc};
 

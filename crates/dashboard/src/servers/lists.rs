@@ -31,7 +31,7 @@ pub(super) const PROMPTS_FROM: &str = "prompts_from";
 /// The same for resources.
 pub(super) const RESOURCES_FROM: &str = "resources_from";
 
-/// Its prompts, after so many of them.
+/// Its prompts, after this many.
 pub(super) fn prompts(answered: &Answered, path: &str, from: usize) -> List {
     let mut list = List::empty("prompts", "Prompts");
     let prompts = list.add(&answered.prompts);
@@ -39,7 +39,7 @@ pub(super) fn prompts(answered: &Answered, path: &str, from: usize) -> List {
     list
 }
 
-/// Its resources and then its resource templates, after so many of them.
+/// Its resources and then its resource templates, after this many.
 pub(super) fn resources(answered: &Answered, path: &str, from: usize) -> List {
     let mut list = List::empty("resources", "Resources");
     let resources = list.add(&answered.resources);

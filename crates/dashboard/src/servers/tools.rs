@@ -23,10 +23,10 @@ pub(super) struct Row {
     pub(super) title: Option<String>,
     /// The beginning of its description.
     pub(super) short: String,
-    /// All of it, where that is more.
+    /// All of it, if that is more.
     pub(super) whole: Option<String>,
     pub(super) claims: Vec<Claim>,
-    /// What clients see in place of its name, where that had to be changed: where gateways add no prefix, and where they do.
+    /// What clients see in place of its name, if that had to be changed: without a prefix, and with one.
     pub(super) shown: [Option<String>; 2],
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Tools {
     pub(super) to: usize,
     pub(super) before: Option<String>,
     pub(super) after: Option<String>,
-    /// Entries that are no usable tools: name and reason.
+    /// Entries that are not usable tools: name and reason.
     pub(super) left_out: Vec<(String, String)>,
     pub(super) is_cut: bool,
 }

@@ -19,9 +19,9 @@ pub(crate) struct AttemptRow {
     pub(crate) href: String,
     pub(crate) at: Moment,
     pub(crate) badge: Badge,
-    /// Why, where it did not go well.
+    /// Why it did not succeed, if it did not.
     pub(crate) reason: Option<String>,
-    /// Who, where that is known: what they are called and their page.
+    /// Who signed in, if that is known: their name and their page.
     pub(crate) person: Option<(String, String)>,
     pub(crate) client: String,
     pub(crate) gateway: String,
@@ -77,7 +77,7 @@ impl Names {
         Some((self.source(attempt)?, place.path(&format!("/user-sources/{id}"))))
     }
 
-    /// Who it was and the path of their page, where that is known.
+    /// Who it was and the path of their page, if that is known.
     pub(super) fn person(&self, place: &InProject, attempt: &SignInAttempt) -> Option<(String, String)> {
         let id = attempt.part.user_id?.to_string();
         let name = self.users.get(&id).or(attempt.subject.as_ref())?.clone();
@@ -85,7 +85,7 @@ impl Names {
     }
 }
 
-/// The app of an attempt, as it calls itself.
+/// The name that the app of an attempt has for itself.
 pub(super) fn client(attempt: &SignInAttempt) -> String {
     let name = attempt.part.head.client_name.trim();
     if name.is_empty() {
@@ -123,7 +123,7 @@ pub(crate) async fn rows(
     Ok(attempts.into_iter().map(row).collect())
 }
 
-/// What its pages showed, where that is known.
+/// The reference that its pages showed, if it is known.
 pub(super) fn reference(attempt: &SignInAttempt) -> String {
     let reference = attempt.part.head.reference;
     reference.map_or_else(|| "–".to_owned(), |reference| reference.to_string())

@@ -4,7 +4,7 @@ use gatewright_domain::sign_in_attempt::{Outcome, Step};
 
 use crate::list::Badge;
 
-/// How an attempt stands.
+/// The state of an attempt.
 pub(super) const fn badge(outcome: Outcome) -> Badge {
     Badge {
         look: match outcome {

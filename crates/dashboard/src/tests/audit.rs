@@ -1,4 +1,4 @@
-//! The audit log: filtered by what stands in the address, and taken away as a file.
+//! The audit log: filtered by the address, and exported as a file.
 
 use axum::body::Body;
 use futures_util::StreamExt as _;

@@ -74,7 +74,7 @@ impl Bench {
         self.path(&link)
     }
 
-    /// The path of a link of ours.
+    /// The path of one of our links.
     pub(crate) fn path(&self, link: &str) -> String {
         let path = link.strip_prefix(self.test.app.config.public_url());
         path.unwrap_or_else(|| panic!("{link} leads elsewhere"))
@@ -83,7 +83,7 @@ impl Bench {
 
     /// A browser in which someone of this address has joined Ada's project in a role.
     pub(crate) async fn member(&self, ada: &mut Browser, project: &str, email: &str, role: &str) -> Browser {
-        // Members are listed in the order of their accounts, whose ids tell the millisecond.
+        // Members are listed in the order of their accounts, whose IDs contain the millisecond.
         self.test.clock.advance(Duration::from_millis(1));
         let link = ada.invite(project, email, role).await;
         let mut member = self.browser();
@@ -110,7 +110,7 @@ impl Browser {
         self.send(Request::get(path), Body::empty()).await
     }
 
-    /// Sends a form of ours.
+    /// Sends one of our forms.
     pub(crate) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
         self.post_from(path, fields, "same-origin").await
     }
@@ -126,7 +126,7 @@ impl Browser {
         self.send(request, Body::from(form)).await
     }
 
-    /// Sends a form as a script of ours that shows what happens while it happens; the response as it comes.
+    /// Sends a form like our script that shows progress; returns the response as it arrives.
     pub(super) async fn run(&mut self, path: &str, fields: &[(&str, &str)]) -> axum::response::Response {
         let form = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(fields)
@@ -195,7 +195,7 @@ impl Browser {
         }
     }
 
-    /// Creates something in a project by the API, as a page of ours would; its id.
+    /// Creates an object in a project through the API, as our page would; returns its ID.
     pub(super) async fn create(&mut self, path: &str, new: serde_json::Value) -> String {
         let request = Request::post(format!("/api/v1{path}"))
             .header(header::CONTENT_TYPE, "application/json")

@@ -112,7 +112,7 @@ async fn a_form_that_was_refused_can_be_loaded_again() {
         .location();
     let gateway = bench.gateway(&source, "Support").await;
     let gateway = format!("{project}/gateways/{gateway}");
-    // Refused, the page stands at the address of the form. Loaded again, it is the page without the refusal.
+    // When the form is refused, the page is at the address of the form. Loaded again, it is the page without the refusal.
     let status = format!("{source}/status");
     ada.post(&status, &[("status", "inactive")]).await.expect(422);
     assert_eq!(ada.get(&status).await.expect(303).location(), source);
@@ -138,7 +138,7 @@ async fn a_form_that_was_refused_can_be_loaded_again() {
         assert_eq!(ada.get(&address).await.expect(303).location(), page, "{address}");
         ada.get(&page).await.expect(200);
     }
-    // What is no form stays what it was.
+    // What is not a form does not change.
     ada.post(&format!("{project}/users"), &[]).await.expect(404);
     ada.get(&format!("{project}/nothing/here")).await.expect(404);
 }

@@ -1,4 +1,4 @@
-//! The pages of the instance: for its administrators, and for no one else.
+//! The pages of the instance: only for its administrators.
 
 use super::bench::{Bench, Browser, PASSWORD};
 
@@ -145,7 +145,7 @@ async fn an_administrator_of_the_instance_is_made_and_unmade() {
     grace.get("/instance").await.expect(303);
     grace.sign_in("grace@example.com", "").await.expect(303);
     grace.get("/instance").await.expect(200);
-    // Anyone who lays it down is led to where they still have something.
+    // Someone who gives it up is led to where they still have access.
     let left = grace.post(&path, &[("administrator", "no")]).await.expect(303);
     assert_eq!(left.location(), "/projects");
     grace.get("/instance").await.expect(404);

@@ -72,7 +72,7 @@ async fn a_project_is_renamed_and_deleted_by_its_name_only() {
 async fn the_audit_log_keeps_its_filters_in_the_address() {
     let (bench, mut ada, project) = Bench::with_ada().await;
     for number in 0..60 {
-        // Events are listed by their ids, which tell the millisecond.
+        // Events are listed by their IDs, which contain the millisecond.
         bench.test.clock.advance(Duration::from_millis(1));
         let fields = [("name", format!("Acme {number}"))];
         let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));

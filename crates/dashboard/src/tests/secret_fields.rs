@@ -40,7 +40,7 @@ fn collect(folder: &Path, found: &mut Vec<Field>) {
     }
 }
 
-/// The field an element makes, where that is one for a password or secret.
+/// The field of an element, if it is one for a password or secret.
 fn field(template: &str, element: &str) -> Option<Field> {
     let is_password = element.contains("type=\"password\"") || element.contains("kind = \"password\"");
     let quoted = |rest: &str| {

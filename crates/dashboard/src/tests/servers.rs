@@ -200,7 +200,7 @@ async fn what_is_wrong_is_told_and_what_was_typed_stays() {
     fields.push(("timeout", "soon"));
     let refused = ada.post(&path, &fields).await.expect(422);
     assert!(refused.has("id=\"timeout_ms-error\"") && refused.has("value=\"soon\""));
-    // Another row is no attempt to save.
+    // Adding a row is not an attempt to save.
     fields.push(("more", "row"));
     let more = ada.post(&path, &fields).await.expect(200);
     assert!(more.has("value=\"X-Kept\"") && !more.has("-error\"") && more.has("header-name-2"));

@@ -83,7 +83,7 @@ async fn an_answer_that_is_posted_signs_no_one_in_and_names_a_reference() {
     let page = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
     let page = String::from_utf8_lossy(&page);
     assert!(page.contains("sent its answer as a form"), "{page}");
-    // Its code belongs to this sign-in and to no other.
+    // Its code belongs only to this sign-in.
     let other = world.leave("/projects").await;
     let query = format!("code=c&state={}", other.state());
     assert!(matches!(

@@ -13,7 +13,7 @@ use super::{
     user_source_world::{Provider, SECRET, unchecked},
 };
 
-/// The fields of the edit form as they stand on its page, with changes.
+/// The fields of the edit form as on its page, with changes.
 fn form(page: &Answer, changes: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
     let value = |name: &str| page.between(&format!("name=\"{name}\" type=\"text\" value=\""), "\"");
     let mut fields = vec![
@@ -385,7 +385,8 @@ async fn a_test_sign_in_leads_to_its_page_and_is_its_starters_alone() {
         .await;
     grace.get(&path).await.expect(200);
     grace.get(&report).await.expect(404);
-    // The provider does not answer. The person who was sent the page reads that on its own page, the person who started the test in the dashboard.
+    // The provider does not answer. The person who was sent the page reads that on its own page, the person who started
+    // the test in the dashboard.
     for mut other in [grace, bench.browser()] {
         let told = other.post(&begin, &[]).await.expect(400);
         assert!(told.has("The sign-in failed") && !told.has(&project));

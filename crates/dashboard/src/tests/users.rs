@@ -1,4 +1,4 @@
-//! Users: found, read, blocked, let in again, and their sessions ended.
+//! Users: found, read, blocked, unblocked, and their sessions ended.
 
 use gatewright_store::revocation::Denied;
 

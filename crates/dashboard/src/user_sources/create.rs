@@ -21,7 +21,7 @@ use crate::{
     session::InProject,
 };
 
-/// The preset for a provider of no known kind, which gives the source no name.
+/// The preset for a provider of unknown kind, which does not name the source.
 const GENERIC: &str = "generic";
 
 /// A kind of provider to choose.
@@ -43,7 +43,7 @@ struct PresetsPage {
     draft: Option<Aside>,
 }
 
-/// The form of a gateway that was put aside: what carries it along, and where it is shown again.
+/// The form of a gateway that was set aside: what carries it along, and where it is shown again.
 struct Aside {
     query: String,
     form: String,

@@ -230,7 +230,7 @@ const fn look_of(outcome: TestOutcome) -> (&'static str, Icon) {
     }
 }
 
-/// What a check is called. The words are those of the last test, which another version may have made.
+/// The name of a check. The words are those of the last test, which another version may have run.
 fn title(name: &str) -> &'static str {
     match name {
         "issuer_url" => "Issuer URL",

@@ -126,7 +126,7 @@ pub(super) fn expiry(posted: &Posted) -> Option<Timestamp> {
     (!day.is_empty()).then(|| serde_json::from_value(midnight).unwrap_or_default())
 }
 
-/// How the client secret is to be presented; what is no choice is the automatic one.
+/// How the client secret is presented; an unknown choice counts as automatic.
 fn authentication(posted: &Posted) -> AuthenticationChoice {
     AuthenticationChoice::of_word(posted.text("client_authentication")).unwrap_or_default()
 }

@@ -29,7 +29,7 @@ struct ClaimRow {
     look: &'static str,
     mark: &'static str,
     detail: String,
-    /// Whether it may be chosen as the subject claim.
+    /// Whether it can be chosen as the subject claim.
     is_choice: bool,
 }
 

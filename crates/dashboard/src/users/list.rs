@@ -33,7 +33,7 @@ struct UserRow {
     href: String,
     initial: String,
     name: String,
-    /// The e-mail address, where that is not the name.
+    /// The e-mail address, if that is not the name.
     also: Option<String>,
     /// What they are known by, which tells people of the same name and address apart.
     claim: String,
@@ -122,7 +122,7 @@ fn wanted(filters: &Filters) -> Option<UserFilter> {
     })
 }
 
-/// What a user is called, and what else is known of them: name, address and subject, the first two that are there.
+/// The name of a user, and what else is known about them: name, address and subject, the first two that are there.
 pub(super) fn called(user: &User) -> (String, Option<String>) {
     let mut known = [&user.display_name, &user.email, &Some(user.key.subject.clone())]
         .into_iter()

@@ -44,7 +44,7 @@ pub(super) async fn source(bench: &Bench, project: &str, name: &str) -> UserSour
 
 /// A gateway.
 pub(super) async fn gateway(bench: &Bench, project: &str, new: NewGateway) -> Gateway {
-    // Gateways are listed by their ids, which tell the millisecond.
+    // Gateways are listed by their IDs, which contain the millisecond.
     bench.test.clock.advance(Duration::from_millis(1));
     let made = gateways::create(&bench.test.app, &operator(), project_of(project), new).await;
     made.unwrap()

@@ -1,4 +1,4 @@
-//! The OAuth clients of a gateway: kept out, let in, registered beforehand.
+//! The OAuth clients of a gateway: blocked, unblocked, pre-registered.
 
 use gatewright_domain::gateway::Mode;
 

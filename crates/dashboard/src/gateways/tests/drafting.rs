@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// An address that stands in a page.
+/// An address that is in a page.
 fn unescaped(address: &str) -> String {
     address.replace("&#38;", "&").replace("&amp;", "&")
 }

@@ -189,7 +189,7 @@ async fn what_is_felt_is_asked_about_with_numbers_and_made_only_then() {
         .expect(200)
         .between("name=\"version\" value=\"", "\"");
     let base = [("version", version.as_str()), ("slug", "office")];
-    // A new description is felt by no one.
+    // A new description affects no sessions.
     let mut quiet = base.to_vec();
     quiet.extend([("name", "Office"), ("description", "Tools of the office")]);
     ada.post(&edit, &filled(&quiet)).await.expect(303);

@@ -1,4 +1,4 @@
-//! A gateway whose User Source was deleted: it says so, and can be changed and mended.
+//! A gateway whose User Source was deleted: it says so, and can be changed and repaired.
 
 use gatewright_domain::{
     gateway::{Gateway, GatewayStatus, Mode},

@@ -118,7 +118,7 @@ pub(super) fn resource(resource: &Resource) -> Block {
     Block::File {
         what,
         name: file_name(&resource.uri),
-        // Written again, so that nothing else can stand in the address.
+        // Written again, so that the address cannot contain anything else.
         source: format!("data:application/octet-stream;base64,{}", STANDARD.encode(bytes)),
     }
 }

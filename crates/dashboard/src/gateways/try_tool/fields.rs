@@ -1,4 +1,4 @@
-//! The fields of a tool's form: what stands in them, and the arguments they make. Everything beyond types and what is
+//! The fields of a tool's form: their values, and the arguments they make. Everything beyond types and what is
 //! required is the server's to judge, and its answer is shown.
 
 use std::{slice::Iter, str::FromStr as _};
@@ -7,7 +7,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::form::Posted;
 
-/// What stands before the place of an argument in the names of fields, so that no argument is taken for a field of ours.
+/// The prefix of an argument's place in the names of fields, so that no argument is taken for one of our own fields.
 const PREFIX: &str = "argument:";
 
 /// A part of the form.
@@ -23,7 +23,7 @@ pub(super) enum Row {
         title: Option<String>,
         /// What it means.
         description: String,
-        /// Whether it is sent even when nothing stands in it.
+        /// Whether it is sent even if it is empty.
         is_required: bool,
     },
     /// A field.
@@ -51,7 +51,7 @@ pub(super) struct Field {
     pub(super) is_required: bool,
     /// What is typed.
     pub(super) kind: Kind,
-    /// What stands in it.
+    /// Its value.
     pub(super) values: Vec<String>,
     /// What is wrong with it.
     pub(super) error: Option<String>,
@@ -114,7 +114,7 @@ impl Field {
         format!("{PREFIX}{}", self.pointer)
     }
 
-    /// What stands in it, where that is one text.
+    /// Its value, if that is one text.
     pub(super) fn value(&self) -> &str {
         self.values.first().map_or("", String::as_str)
     }
@@ -124,7 +124,7 @@ impl Field {
         self.values.iter().any(|held| held == value)
     }
 
-    /// Has a value stand in it.
+    /// Sets its value.
     pub(super) fn show(&mut self, value: &Value) {
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         self.values = match (&self.kind, value) {
@@ -152,7 +152,7 @@ impl Field {
         };
     }
 
-    /// The argument; nothing where nothing was typed.
+    /// The argument; `None` if nothing was entered.
     fn argument(&self) -> Result<Option<Value>, String> {
         let typed = self.value();
         Ok(match &self.kind {
@@ -256,7 +256,7 @@ pub(super) fn keep(rows: &mut [Row], wanted: &Map<String, Value>) -> bool {
     arguments(rows).as_ref() == Some(wanted)
 }
 
-/// Has arguments stand in a form, those that have a place there.
+/// Fills arguments into a form, those that have a field there.
 pub(super) fn show(rows: &mut [Row], arguments: &Map<String, Value>) {
     let whole = Value::Object(arguments.clone());
     for field in all(rows) {
@@ -267,7 +267,7 @@ pub(super) fn show(rows: &mut [Row], arguments: &Map<String, Value>) {
     }
 }
 
-/// The arguments that a form makes. What is wrong is shown at each field; nothing comes of it then.
+/// The arguments that a form makes. What is wrong is shown at each field; then there are no arguments.
 pub(super) fn arguments(rows: &mut [Row]) -> Option<Map<String, Value>> {
     let mut wrong = Vec::new();
     let (arguments, _) = object(&mut rows.iter(), &mut wrong);

@@ -5,7 +5,7 @@ const STEP: &str = "  ";
 /// Characters that are shown.
 const SHOWN_MAX: usize = 50_000;
 
-/// The text of a JSON value, indented. What is no JSON comes out as it went in, more or less.
+/// The text of a JSON value, indented. What is not JSON stays more or less unchanged.
 pub(super) fn indented(text: &str) -> String {
     let mut out = String::with_capacity(text.len() * 2);
     let mut depth = 0_usize;
@@ -56,7 +56,7 @@ pub(super) fn indented(text: &str) -> String {
     out
 }
 
-/// The same, cut where no one reads on.
+/// The same, cut to a readable length.
 pub(super) fn shown(text: &str) -> String {
     let indented = indented(text);
     match indented.char_indices().nth(SHOWN_MAX) {

@@ -70,7 +70,8 @@ fn path_of(list: &str, name: &str) -> String {
     format!("{list}/{}", utf8_percent_encode(name, NON_ALPHANUMERIC))
 }
 
-/// Shows why a request was not made, next to the person or above the form. A problem that the input did not cause gets a page of its own.
+/// Shows why a request was not made, next to the person or above the form. A problem that the input did not cause gets
+/// its own page.
 fn refused(error: ServiceError, people: &mut People, problems: &mut Vec<String>) -> Result<(), PageError> {
     match error {
         ServiceError::Conflict(conflict) => problems.push(conflict.detail),

@@ -1,6 +1,6 @@
 //! The page of a tool, a prompt or a resource: `/projects/{project}/gateways/{gateway}/try/{tool}`, `…/try-prompts/{prompt}` and
-//! `…/try-resources/read`. A form, and what came of it: a result, or what the server asks before there is one. A resource is
-//! named in the query or the form, because a URI may be too long and too odd for a path.
+//! `…/try-resources/read`. A form, and the outcome: a result, or what the server asks before there is one. A resource is
+//! named in the query or the form, because a URI can be too long and too unusual for a path.
 
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ struct TryOnePage {
     /// The page of all of its kind.
     all: String,
     here: String,
-    /// What the server says of it, where it is offered as such; the ID of the server.
+    /// What the server says about it, if it is offered as such; the ID of the server.
     introduction: Option<(Introduction, String)>,
     title: Option<String>,
     form: RequestForm,
@@ -58,7 +58,7 @@ struct TryOnePage {
 enum Came {
     Questions(Questions),
     Result {
-        /// The URI, where a resource was read.
+        /// The URI, if a resource was read.
         uri: Option<String>,
         view: ResultView,
     },
@@ -167,7 +167,7 @@ async fn open(
 }
 
 impl Opened {
-    /// The request that was filled in, where that is what was asked for and nothing is wrong with it.
+    /// The request that was filled in, if it was sent and nothing is wrong with it.
     async fn request(
         &mut self,
         app: &Admin,
@@ -191,7 +191,7 @@ impl Opened {
         Ok(None)
     }
 
-    /// The request that goes on with what was answered, where nothing is wrong with that.
+    /// The request that continues with the answers, if nothing is wrong with them.
     async fn answer(
         &mut self,
         app: &Admin,
@@ -231,7 +231,7 @@ impl Opened {
         Ok(None)
     }
 
-    /// Makes a request and shows what came of it.
+    /// Makes a request and shows the outcome.
     async fn ask(
         mut self,
         app: &Arc<Admin>,

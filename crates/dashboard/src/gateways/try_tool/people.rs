@@ -18,14 +18,14 @@ use crate::{
     session::InProject,
 };
 
-/// People found at once; who is not among them is searched for more narrowly.
+/// The number of people shown; to find others, narrow the search.
 const FOUND_MAX: usize = 8;
 /// Members that are looked through.
 const MEMBERS_MAX: u32 = 200;
 
-/// What stands for oneself in the form.
+/// The value for oneself in the form.
 const ONESELF: &str = "";
-/// What stands for a user whose id is typed.
+/// The value for a user whose ID is entered.
 const TYPED: &str = "typed";
 
 /// Someone to choose.
@@ -36,7 +36,7 @@ pub(super) struct Person {
     pub(super) detail: String,
 }
 
-/// Who there is to choose from, and who is chosen.
+/// The people to choose from, and who is chosen.
 #[derive(Debug, Default)]
 pub(super) struct People {
     /// The person at the page.
@@ -60,7 +60,7 @@ impl People {
         self.chosen == id
     }
 
-    /// Whether no one else is.
+    /// Whether it is oneself.
     pub(super) fn is_oneself(&self) -> bool {
         self.chosen == ONESELF
     }
@@ -112,7 +112,7 @@ pub(super) async fn read(
     if !people.is_oneself() {
         match find(app, place, authentication, &chosen).await? {
             Some(person) => people.found.push(person),
-            // Someone who is gone is no one to call for, least of all by mistake as oneself.
+            // A call for a deleted person must not be made, least of all by mistake as oneself.
             None => people.error = Some("This person no longer exists. Choose someone else.".to_owned()),
         }
     }

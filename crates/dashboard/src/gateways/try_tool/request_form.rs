@@ -24,7 +24,7 @@ pub(super) enum Subject {
     Prompt(String),
     /// The resource with a URI.
     Uri(String),
-    /// A resource that a template stands for.
+    /// A resource that matches a template.
     Template(String),
 }
 
@@ -32,9 +32,9 @@ pub(super) enum Subject {
 #[derive(Debug)]
 pub(super) struct RequestForm {
     pub(super) subject: Subject,
-    /// Its fields; nothing where no form could be made.
+    /// Its fields; `None` if no form could be made.
     pub(super) rows: Option<Vec<Row>>,
-    /// The arguments as JSON, where they are typed so.
+    /// The arguments as JSON, if they are entered like that.
     pub(super) json: Option<String>,
     /// What is wrong with that.
     pub(super) json_error: Option<String>,
@@ -68,7 +68,7 @@ impl RequestForm {
         }
     }
 
-    /// The form of a template, where its variables are known and few enough for a form; else that of a URI, which may be the
+    /// The form of a template, if its variables are known and few enough for a form; else that of a URI, which may be the
     /// template to be completed by hand.
     pub(super) fn of_resource(uri: String, template: String) -> Self {
         let variables = uri_expansion::variables(&template)
@@ -158,7 +158,7 @@ impl RequestForm {
         }
     }
 
-    /// Has a request of this page stand in it that was made before; whether it is one.
+    /// Fills in an earlier request of this page; returns whether it is one.
     pub(super) fn show(&mut self, request: &Request) -> bool {
         self.log_level = request.log_level();
         match (request, &self.subject) {
@@ -182,7 +182,7 @@ impl RequestForm {
         }
     }
 
-    /// Has arguments stand in the fields; whether these have a place for all of them.
+    /// Fills arguments into the fields; returns whether there is a field for all of them.
     fn show_in_fields(&mut self, arguments: &Map<String, Value>) -> bool {
         let Some(rows) = &mut self.rows else {
             return false;
@@ -192,7 +192,7 @@ impl RequestForm {
         fields::keep(&mut again, arguments)
     }
 
-    /// The arguments that stand in it; what is wrong is shown in it.
+    /// The arguments entered in it; what is wrong is shown in it.
     fn arguments(&mut self) -> Option<Map<String, Value>> {
         let Some(json) = &self.json else {
             return self.rows.as_mut().and_then(|rows| fields::arguments(rows));

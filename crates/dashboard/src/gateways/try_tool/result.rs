@@ -70,7 +70,7 @@ pub(super) struct ResultView {
     /// The badge: its look and its word.
     pub(super) look: &'static str,
     pub(super) word: &'static str,
-    /// What happened and what to do, where there is more to say than the content does.
+    /// What happened and what to do, if there is more to say than the content does.
     pub(super) said: Option<String>,
     pub(super) took: String,
     pub(super) blocks: Vec<Block>,
@@ -241,7 +241,7 @@ pub(super) fn reported(report: &Report) -> String {
     }
 }
 
-/// A text, cut where no one reads on.
+/// A text, cut to a readable length.
 pub(super) fn cut(text: &str) -> String {
     match text.char_indices().nth(TEXT_MAX) {
         Some((at, _)) => format!("{}…\n(cut here)", &text[..at]),

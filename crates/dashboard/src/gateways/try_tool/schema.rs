@@ -101,12 +101,12 @@ impl<'a> Node<'a> {
     }
 }
 
-/// The members of an object in their order; nothing where it is none.
+/// The members of an object in their order; `None` if it is not one.
 pub(super) fn members(raw: &RawValue) -> Option<Vec<(String, &RawValue)>> {
     Node::of(raw).map(|Node(members)| members)
 }
 
-/// The rows of the form for a schema; nothing where none can be made.
+/// The rows of the form for a schema; `None` if none can be made.
 pub(super) fn rows(schema: &[u8]) -> Option<Vec<Row>> {
     if schema.len() > BYTES_MAX {
         return None;
@@ -149,7 +149,7 @@ impl<'a> Reader<'_, 'a> {
             }
             let pointer = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
             let is_required = required.contains(&name);
-            // `true` stands for a property that may be anything.
+            // `true` is a property that can be anything.
             let own = Node::of(raw).unwrap_or_else(|| Node(Vec::new()));
             self.property(name, &own, pointer, is_required, depth)?;
         }
@@ -165,7 +165,7 @@ impl<'a> Reader<'_, 'a> {
         depth: usize,
     ) -> Option<()> {
         let resolved = self.resolve(own.clone());
-        // What stands beside a reference is said of this very property.
+        // What is next to a reference applies to this property.
         let say = |word: &str| own.text(word).or_else(|| resolved.text(word));
         let description = say("description").unwrap_or_default();
         let title = say("title").filter(|title| *title != name);
@@ -281,7 +281,7 @@ fn scalar(node: &Node<'_>) -> Option<Scalar> {
     })
 }
 
-/// The values it is one of, where they are few and single.
+/// The values to choose from, if they are few and single.
 fn options(node: &Node<'_>) -> Option<Vec<Choice>> {
     let is_single = |value: &Value| !value.is_object() && !value.is_array();
     let choice = |value: Value, label: Option<String>| Choice {
@@ -289,7 +289,7 @@ fn options(node: &Node<'_>) -> Option<Vec<Choice>> {
         value: value.to_string(),
     };
     let found: Vec<Choice> = if let Some(values) = node.read::<Vec<Value>>("enum") {
-        // What people read beside each value, as servers wrote it before titles were part of the schema (2025-06-18).
+        // What people read next to each value, as servers wrote it before titles were part of the schema (2025-06-18).
         let labels: Option<Vec<String>> = node.read("enumNames");
         let mut labels = labels
             .filter(|labels| labels.len() == values.len())

@@ -29,7 +29,7 @@ impl What {
         }
     }
 
-    /// What a list of them is called.
+    /// The heading of a list of them.
     pub(super) const fn heading(self) -> &'static str {
         match self {
             Self::Tool => "Tools",

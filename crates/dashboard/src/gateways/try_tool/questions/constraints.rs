@@ -119,7 +119,7 @@ fn of_format(format: &str, text: &str) -> Option<String> {
     (!is_valid).then(|| format!("This must be {like}."))
 }
 
-/// As far as it can be told without sending a message there.
+/// As far as that can be checked without sending a message there.
 fn is_email(text: &str) -> bool {
     let is_plain = !text.chars().any(|c| c.is_whitespace() || c.is_control());
     let parts = text.rsplit_once('@');

@@ -40,13 +40,13 @@ pub(super) struct Questions {
     pub(super) problem: Option<String>,
     /// How often the server has asked, with this time.
     pub(super) round: u32,
-    /// What goes on when they are answered, sealed; nothing where they cannot be answered here.
+    /// What continues when they are answered, sealed; `None` if they cannot be answered here.
     pub(super) sealed: Option<String>,
     /// Name and ID of the server.
     pub(super) server: Option<(String, String)>,
     /// What the server reported before it asked.
     pub(super) reports: Vec<String>,
-    /// The URI that is read, where it is a resource.
+    /// The URI that is read, if it is a resource.
     pub(super) uri: Option<String>,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct Question {
     pub(super) number: usize,
     pub(super) message: String,
     pub(super) input: Input,
-    /// What is done with it, where it is one of several.
+    /// What is done with it, if it is one of several.
     pub(super) action: Action,
 }
 
@@ -76,7 +76,7 @@ pub(super) enum Input {
     /// A page elsewhere.
     Url {
         url: String,
-        /// Its host as a browser reads it, where it can be opened from here.
+        /// Its host as a browser reads it, if it can be opened from here.
         host: Option<String>,
     },
     /// Something that cannot be answered here: its method.
@@ -141,7 +141,7 @@ impl InputRequired {
     }
 }
 
-/// The questions in `inputRequests`, in their order; nothing where they are not as MCP has them, or too many.
+/// The questions in `inputRequests`, in their order; `None` if they do not follow MCP, or there are too many.
 pub(super) fn read(requests: Option<&RawValue>) -> Option<Vec<Question>> {
     let Some(requests) = requests else {
         return Some(Vec::new());

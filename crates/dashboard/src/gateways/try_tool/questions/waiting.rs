@@ -90,7 +90,7 @@ impl Waiting {
         }
     }
 
-    /// Sealed for the page; nothing where it is too large for one.
+    /// Sealed for the page; `None` if it is too large for one.
     pub(in super::super) fn seal(
         &self,
         app: &Admin,
