@@ -14,10 +14,10 @@ pub(crate) struct Options {
     /// Run only this part; without it, all parts run one after the other.
     #[arg(long)]
     part: Option<Part>,
-    /// Rounds of each fault, instead of its own number.
+    /// Rounds of each fault, instead of its default.
     #[arg(long)]
     rounds: Option<u32>,
-    /// Minutes after which a fault starts no new round, instead of its own number.
+    /// Minutes after which a fault starts no new round, instead of its default.
     #[arg(long)]
     minutes: Option<f64>,
 }

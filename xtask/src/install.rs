@@ -84,7 +84,7 @@ pub(crate) fn python() -> anyhow::Result<PathBuf> {
     python_with("e2e-python", "e2e/requirements.txt")
 }
 
-/// The same with version 1 of the MCP SDK, which cannot be installed beside version 2.
+/// The same with version 1 of the MCP SDK, which cannot be installed together with version 2.
 pub(crate) fn python_with_sdk_1() -> anyhow::Result<PathBuf> {
     python_with("e2e-python-sdk-1", "e2e/requirements-sdk-1.txt")
 }

@@ -1,4 +1,4 @@
-//! Work beside requests: keeping the directory fresh, forgetting what has expired, writing last uses.
+//! Background work: keeping the directory fresh, forgetting what has expired, writing last uses.
 
 #[cfg(test)]
 mod condition_tests;
@@ -39,7 +39,7 @@ const PROBE_DEADLINE: Duration = Duration::from_secs(5);
 const PRUNE_EVERY: Duration = Duration::from_mins(1);
 /// How often counted events are added to the audit trail's chains.
 const SEAL_EVERY: Duration = Duration::from_secs(30);
-/// How often it is looked for chains of the audit trail that were not checked for a day.
+/// How often the job looks for chains of the audit trail that were not checked for a day.
 const CHECK_EVERY: Duration = Duration::from_mins(10);
 /// How often first uses of access tokens are written: another replica knows of them within two seconds.
 const SEEN_EVERY: Duration = Duration::from_secs(1);
@@ -53,7 +53,7 @@ const TRACE_EVERY: Duration = Duration::from_secs(2);
 
 /// How often it is looked for what streams have to send.
 const STREAM_EVERY: Duration = Duration::from_secs(1);
-/// How often it is looked for what needs attention, and for notifications to send.
+/// How often the job looks for what needs attention, and for notifications to send.
 const WATCH_EVERY: Duration = Duration::from_secs(5);
 
 /// Starts all jobs; they end when the app shuts down. Those that calls depend on run on the threads of calls. The others, which
@@ -239,7 +239,7 @@ pub(crate) async fn probe_once(app: &Admin) -> Result<(), StoreError> {
 async fn prune(app: Arc<Admin>) {
     let mut streak = Streak::new(&app, "forgetting what has expired");
     let mut ticks = every(PRUNE_EVERY);
-    // The first tick is at once, when start-up has better things to do.
+    // The first tick is immediate, when start-up has better things to do.
     ticks.tick().await;
     loop {
         ticks.tick().await;
@@ -284,7 +284,7 @@ async fn flush(app: Arc<Admin>) {
     }
 }
 
-/// A server that hangs and a receiver that does not answer keep no one else waiting: each has a job of its own.
+/// A server that hangs or a receiver that does not respond delays nothing else: each has its own job.
 async fn watch(app: Arc<Admin>) {
     let mut streak = Streak::new(&app, "watching what needs attention");
     let mut ticks = every(watch_every(&app));
@@ -314,7 +314,7 @@ async fn stream(app: Arc<Admin>) {
     }
 }
 
-/// Where people are told sooner than usual, it is looked more often.
+/// If people are notified sooner than usual, the job looks more often.
 fn watch_every(app: &Admin) -> Duration {
     app.config.notifications.wait().clamp(POLL_EVERY, WATCH_EVERY)
 }

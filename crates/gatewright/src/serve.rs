@@ -55,7 +55,7 @@ const H2_CONNECTION_WINDOW: u32 = 512 * 1024;
 /// HTTP/2 connections are asked this often whether they live, and closed when they do not say so in time.
 const H2_PING_EVERY: Duration = Duration::from_secs(30);
 const H2_PING_DEADLINE: Duration = Duration::from_secs(20);
-/// How long an HTTP/2 client may take to hear that its idle connection ends.
+/// How long an HTTP/2 client can take to learn that its idle connection closes.
 const H2_GOODBYE: Duration = Duration::from_secs(2);
 /// How often a connection that is busy when the process stops is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -70,7 +70,7 @@ pub(crate) async fn run(app: Arc<Admin>, listener: TcpListener) -> anyhow::Resul
     run_behind(front, app, listener).await
 }
 
-/// The same with routes beside those of every instance.
+/// The same with routes in addition to those of every instance.
 pub(crate) async fn run_with(
     app: Arc<Admin>,
     listener: TcpListener,
@@ -207,9 +207,9 @@ struct Connection {
     front: Arc<Front>,
     builder: Arc<auto::Builder<TokioExecutor>>,
     peer: IpAddr,
-    /// Among which threads its place is chosen, where there is a choice.
+    /// The threads among which its place is chosen, if there is a choice.
     threads: Option<Threads>,
-    /// The threads of calls, where it is served by others.
+    /// The threads of calls, if it is served by others.
     calls: Option<Handle>,
 }
 
@@ -247,7 +247,7 @@ impl Connection {
     }
 
     /// When to look again at a connection of HTTP/1.1 that leaves; `None` when it may close. A stream that ends because the
-    /// process stops was begun without the word that its connection closes, so a proxy may send its next request on it.
+    /// process stops was begun without the notice that its connection closes, so a proxy may send its next request on it.
     fn goodbye(&self, activity: &Activity, idle_until: &mut Option<Instant>) -> Option<Instant> {
         let now = Instant::now();
         if !activity.is_idle() {
@@ -271,7 +271,7 @@ impl Connection {
         _slot: OwnedSemaphorePermit,
     ) {
         let is_http2 = AtomicBool::new(false);
-        // Tokens of its own: every request, and every wake of a connection, looks at one, and looking takes a lock inside.
+        // Its own tokens: every request, and every wake of a connection, looks at one, and looking takes a lock inside.
         let leaving = Arc::new(self.app.stopping.child_token());
         let shutdown = self.app.shutdown.child_token();
         let service = hyper::service::service_fn(|request: http::Request<hyper::body::Incoming>| {

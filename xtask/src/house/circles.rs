@@ -1,5 +1,5 @@
 //! The rule about circles: when one folder needs another, the other does not need the first, neither itself nor through
-//! others. Then each can be read, tested and compiled without what stands above it.
+//! others. Then each can be read, tested and compiled without what is above it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

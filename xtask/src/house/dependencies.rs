@@ -21,7 +21,7 @@ pub(crate) fn broken(packages: &[(Package, Sources)], shared: &Table, exceptions
         for dependency in &package.dependencies {
             let wrong = match (named.get(dependency.in_code().as_str()), dependency.section) {
                 (None, _) => "no source of this package names it: remove it",
-                // What is optional is opened by a feature, and may be for the tests of others.
+                // An optional dependency is enabled by a feature, and can be for the tests of others.
                 (Some(Users::Tests), Section::Normal) if !dependency.is_optional => {
                     "only tests name it: move it to [dev-dependencies], or make it optional behind the feature that opens it \
                      to the tests of others"
@@ -72,7 +72,7 @@ enum Users {
     Program,
 }
 
-/// The first name of every path, which is a crate's where it is not a module's.
+/// The first name of every path, which is a crate's if it is not a module's.
 fn named(sources: &Sources) -> BTreeMap<&str, Users> {
     let mut named = BTreeMap::new();
     for Mention { path, is_test, .. } in sources.all().flat_map(|source| &source.mentions) {

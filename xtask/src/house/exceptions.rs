@@ -2,8 +2,8 @@
 //!
 //! The lists may only shrink: a rule fails when an exception is no longer needed, so that what was put in order stays so.
 
-/// The crates below `crates/`, highest first. Each may depend on those of the rows below its own and on no other. A crate
-/// that does not exist yet is no fault; one without a place here is.
+/// The crates below `crates/`, highest first. Each may depend only on those of the rows below its own. A crate that does
+/// not exist yet is not a fault; one without a place here is.
 pub(crate) const ORDER: &[&[&str]] = &[
     &["gatewright"],
     &["dashboard"],
@@ -15,10 +15,10 @@ pub(crate) const ORDER: &[&[&str]] = &[
     &["domain"],
     &["oauth"],
 ];
-/// Crates that depend on no other of ours, and that only the first crate of the order may depend on.
+/// Crates that do not depend on our other crates, and that only the first crate of the order may depend on.
 pub(crate) const BESIDE: &[&str] = &["demo"];
 
-/// Layers inside a package, highest first: a folder may name those behind it, never one before it.
+/// Layers inside a package, highest first: a folder may name those after it, never one before it.
 pub(crate) const LAYERS: &[(&str, &[&str])] = &[("crates/mcp", &["endpoint", "federation", "peer", "wire"])];
 
 /// A dependency of tests that goes against the order of the crates.

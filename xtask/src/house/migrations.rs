@@ -6,7 +6,7 @@ use super::workspace::{Files, MIGRATIONS};
 
 /// Migrations whose order is not certain. They are numbered by the time they were written (`20261123150000_what.sql`), and
 /// two that are written on two branches may get one number: sqlx would take the second for the first, changed. Those of the
-/// activity, in a folder of their own, are applied together with the others on PostgreSQL.
+/// activity, in a separate folder, are applied together with the others on PostgreSQL.
 pub(crate) fn broken(files: &Files) -> Vec<String> {
     let number = |name: &str| {
         let (number, _) = name.strip_suffix(".sql")?.split_once('_')?;

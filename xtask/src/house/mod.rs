@@ -1,4 +1,4 @@
-//! The rules of the house, which no other tool knows: files stay short, arrows between crates and between folders point one
+//! The rules of the house, which other tools do not check: files stay short, arrows between crates and between folders point one
 //! way, dependencies are used, migrations have one order, the tests a document promises exist, and comments are in plain words.
 
 mod circles;
@@ -19,7 +19,7 @@ use workspace::Files;
 /// Lines after which a file holds more than one thing.
 const LONGEST_FILE: usize = 450;
 
-/// Checks every rule, and says all that is broken at once.
+/// Checks every rule, and reports everything that is broken together.
 pub(crate) fn check() -> anyhow::Result<()> {
     let files = workspace::read()?;
     let (packages, shared) = workspace::packages(&files)?;

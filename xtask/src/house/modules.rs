@@ -9,10 +9,10 @@ use super::{
     workspace::{self, Files},
 };
 
-/// The file at the root of a crate stands for what is defined in it.
+/// The file at the root of a crate represents what is defined in it.
 const ROOT: &str = "lib.rs";
 
-/// Which folder of a crate names which other, and the files and lines where it does.
+/// Which folder of a crate names which other one, with files and lines.
 pub(crate) type Arrows = BTreeMap<(String, String), BTreeSet<(String, usize)>>;
 
 /// The files of a package, each as the rules see it.
@@ -84,7 +84,7 @@ pub(crate) fn arrows(files: &Files, folder: &str, sources: &Sources) -> Arrows {
     };
     for (file, source) in &sources.reached {
         for mention in source.mentions.iter().filter(|mention| !mention.is_test) {
-            // What the root hands on under a shorter name is no need of its own.
+            // What the root re-exports under a shorter name is not its own need.
             let is_facade =
                 mention.module.is_empty() && mention.import.as_ref().is_some_and(|import| import.is_public);
             if !is_facade {
@@ -113,7 +113,7 @@ fn folder_of(module: &[String]) -> &str {
 struct Names {
     /// Its modules.
     folders: BTreeSet<String>,
-    /// What it hands on: the name here, and the folder it comes from, where that is not another crate.
+    /// What it re-exports: the name here, and the folder it comes from, if that is not another crate.
     aliases: HashMap<String, Option<String>>,
 }
 
@@ -128,7 +128,7 @@ impl Names {
             .folders
             .extend(modules.filter_map(|child| child.module.first().cloned()));
         let mentions = reached.values().flat_map(|source| &source.mentions);
-        // A module in the root's own file has no file, but what stands in it.
+        // A module in the root's own file has only its text, and no file.
         names.folders.extend(
             mentions
                 .clone()
@@ -143,7 +143,7 @@ impl Names {
         names
     }
 
-    /// The folder that a mention points into; none where it is another crate.
+    /// The folder that a mention points into; `None` if it is another crate.
     fn target<'a>(&'a self, mention: &'a Mention) -> Option<&'a str> {
         let first = mention.path.first()?;
         let mut module = mention.module.as_slice();

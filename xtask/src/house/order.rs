@@ -7,7 +7,7 @@ use super::{
     workspace::{Package, Section},
 };
 
-/// Where a crate stands.
+/// The place of a crate.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// The row in the order; the highest is 0.
@@ -201,7 +201,7 @@ mod tests {
             check(&manifests, &helpers)
         };
         assert!(with("dev-dependencies").is_empty());
-        // The arrow of the program itself, and the exception that stands for no arrow of tests.
+        // The arrow of the program itself, and the exception that no arrow of tests needs.
         assert_eq!(with("dependencies").len(), 2);
         let found = check(&[("crates/domain/Cargo.toml", DOMAIN)], &helpers);
         assert_eq!(found.len(), 1, "{found:?}");

@@ -1,4 +1,4 @@
-//! What one file of Rust names: every path, where it stands, and whether only tests see it.
+//! What one file of Rust names: every path, its place, and whether only tests see it.
 
 use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
 use syn::{
@@ -8,7 +8,7 @@ use syn::{
 
 /// A path that a file names, such as `crate::keys::Keys` or `http::Method`.
 pub(crate) struct Mention {
-    /// The module it stands in.
+    /// The module it is in.
     pub module: Vec<String>,
     pub path: Vec<String>,
     pub line: usize,
@@ -24,7 +24,7 @@ pub(crate) struct Import {
     pub is_public: bool,
 }
 
-/// A module in a file of its own: `mod name;`.
+/// A module in its own file: `mod name;`.
 pub(crate) struct Child {
     pub module: Vec<String>,
     pub is_test: bool,
@@ -149,14 +149,14 @@ impl Reader {
                     if is_going_on && path.len() > 1 && path.as_slice() != before {
                         self.mention(path.clone(), punct.span().start().line, None);
                     }
-                    // Behind `::` at the start of a path stands a crate, as at the start of any other.
+                    // After `::` at the start of a path comes a crate, as at the start of any other.
                     is_going_on = false;
                 }
             }
         }
     }
 
-    /// A text that is nothing but a path: `#[serde(with = "time::serde::rfc3339")]`.
+    /// A text that is only a path: `#[serde(with = "time::serde::rfc3339")]`.
     fn read_text(&mut self, literal: &str, line: usize) {
         let Some(text) = literal.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else {
             return;
@@ -173,7 +173,7 @@ impl Reader {
     }
 }
 
-/// Takes `::` where it comes next.
+/// Consumes `::` if it comes next.
 fn take_colons(tokens: &mut std::iter::Peekable<impl Iterator<Item = TokenTree> + Clone>) -> bool {
     let mut ahead = tokens.clone();
     let is_colon = |token: Option<TokenTree>, spacing: Option<Spacing>| {
@@ -295,7 +295,7 @@ fn template(attribute: &Attribute) -> Option<String> {
         return None;
     }
     let mut path = None;
-    // What is left unread after the path is no fault.
+    // What is left unread after the path is not a fault.
     let _ = attribute.parse_nested_meta(|meta| {
         let value: syn::Expr = meta.value()?.parse()?;
         if let syn::Expr::Lit(syn::ExprLit {

@@ -54,7 +54,7 @@ pub(crate) struct Package {
 pub(crate) struct Dependency {
     /// As the manifest names it: `futures-util`.
     pub key: String,
-    /// The package behind it; another name only where the manifest renames it.
+    /// The package of it; another name only if the manifest renames it.
     pub package: String,
     pub section: Section,
     pub is_optional: bool,

@@ -52,7 +52,7 @@ async fn examine(report: &mut Report<impl Write>, config: Config) {
     }
 }
 
-/// Checks for free space where SQLite writes. On a full disk everything can still be read, so no other check would notice.
+/// Checks for free space where SQLite writes. On a full disk everything can still be read, so the other checks would not notice.
 fn disk(report: &mut Report<impl Write>, config: &Config) {
     if config.is_postgres() {
         return;

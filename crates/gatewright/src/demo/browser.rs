@@ -1,4 +1,4 @@
-//! Opening a browser, where there is a person and a desktop to open it on.
+//! Opening a browser, if there is a person and a desktop to open it on.
 
 use std::{
     env,
@@ -6,14 +6,14 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// What speaks for and against opening a browser by itself.
+/// The reasons for and against opening a browser automatically.
 #[derive(Debug, Clone, Copy)]
 struct Surroundings {
     /// A person watches what is printed.
     is_terminal: bool,
     /// A machine runs this (the variable that build services set).
     is_ci: bool,
-    /// There is a desktop here: always on macOS and Windows, by its display elsewhere, and none for who comes over SSH.
+    /// There is a desktop here: always on macOS and Windows, elsewhere if there is a display, and never over SSH.
     has_desktop: bool,
 }
 
@@ -32,7 +32,7 @@ impl Surroundings {
     }
 }
 
-// Conventions of the system, not configuration of ours.
+// Conventions of the system, not our configuration.
 fn is_set(variable: &str) -> bool {
     env::var_os(variable).is_some_and(|value| !value.is_empty())
 }

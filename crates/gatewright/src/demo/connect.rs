@@ -7,7 +7,7 @@ use gatewright_domain::gateway::Mode;
 use super::{door::Links, objects::Objects, screen::Screen};
 use gatewright_admin::ClientSetup;
 
-/// The name clients give the server.
+/// The name of the server in clients.
 const NAME: &str = "gatewright-demo";
 
 /// Prints what to type, with everything filled in.

@@ -29,7 +29,7 @@ const PATH: &str = "/demo";
 const ADVICE: &str = "Each start of the demo prints a new link, and the one that your browser was opened with works once. Look at the end of what \
                       the demo printed in its terminal.";
 
-/// Links to the dashboard, and where they lead. They are created again at each start and known to this process only.
+/// Links to the dashboard, and where they lead. They are created again at each start and known only to this process.
 pub(super) struct Door {
     account: AccountId,
     project: ProjectId,
@@ -82,7 +82,7 @@ pub(super) fn routes(door: Door) -> Router<Arc<Admin>> {
         .layer(Extension(Arc::new(door)))
 }
 
-/// GET `/demo/{token}`: signs in and leads to the demo's project. A GET that acts, as nothing else is: a person with the link may be
+/// GET `/demo/{token}`: signs in and leads to the demo's project. The only GET that acts: a person with the link may be
 /// signed in by it as often as they like.
 async fn enter(
     State(app): State<Arc<Admin>>,

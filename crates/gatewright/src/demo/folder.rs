@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// The name of the folder among the system's temporary files.
 const TEMPORARY: &str = "gatewright-demo";
-/// What is kept beside the database.
+/// What is stored next to the database.
 const FILE: &str = "demo.json";
 /// Held while a demo runs on the folder.
 const LOCK: &str = "demo.lock";
@@ -35,7 +35,8 @@ pub(super) struct Ports {
     pub(super) server: u16,
 }
 
-/// What must be the same at the next start, so that clients stay connected. It lies beside the master key, readable by its owner only.
+/// What must be the same at the next start, so that clients stay connected. It is next to the master key, readable only
+/// by its owner.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Kept {
     /// The secret the gateway and the demo provider share.
@@ -56,7 +57,7 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Opens the folder that the demo uses when none is named: among the system's temporary files, where others may write too.
+    /// Opens the folder that the demo uses when none is named: among the system's temporary files, where others can write too.
     pub(super) fn open_temporary() -> anyhow::Result<Self> {
         let path = std::env::temp_dir().join(TEMPORARY);
         claim(&path).with_context(|| unusable(&path))?;
@@ -141,7 +142,7 @@ fn claim(path: &Path) -> io::Result<()> {
 }
 
 /// Fails unless the folder and all that is in it are ours alone: whatever else someone put there would be read, or
-/// written where a link leads. It holds for good, because no one else may write to the folder.
+/// written where a link leads. This stays true, because only the owner can write to the folder.
 fn check_ours(path: &Path) -> io::Result<()> {
     check_folder(path)?;
     #[cfg(unix)]
@@ -180,7 +181,8 @@ fn check_folder(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt as _;
-        // A new file belongs to the user who runs this program. It is made only where there is nothing, so it follows no link.
+        // A new file belongs to the user who runs this program. It is created only if nothing is there, so it does not
+        // follow a link.
         let probe = path.join(format!("demo.{}", entropy::token(&entropy::SystemEntropy)));
         let made = private_file().create_new(true).open(&probe)?.metadata()?;
         fs::remove_file(&probe)?;
@@ -303,7 +305,7 @@ mod tests {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             assert_eq!(Folder::open(&path).is_ok(), fine, "{mode:o}");
         }
-        // Nothing but what is kept stays behind.
+        // Only what is kept stays.
         let names = fs::read_dir(&path)
             .unwrap()
             .map(|entry| entry.unwrap().file_name());

@@ -48,13 +48,13 @@ pub(crate) struct DemoArguments {
     /// End after the walk, with status 0 when it succeeded and 1 when it did not.
     #[arg(long)]
     pub once: bool,
-    /// Do not open a browser on the dashboard. None is opened anyway in CI, over SSH, or where no terminal or desktop is.
+    /// Do not open a browser on the dashboard. None is opened anyway in CI, over SSH, or without a terminal or desktop.
     #[arg(long)]
     pub no_open: bool,
     /// The gateway's port on 127.0.0.1. Without it 8930, or a free one when that is taken.
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
-    /// Where the demo keeps its data. Without it a folder among the system's temporary files.
+    /// Where the demo keeps its data. Without it, a folder among the system's temporary files.
     #[arg(long, value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
     /// Log requests; twice, log more.
@@ -78,7 +78,7 @@ impl DemoArguments {
     }
 }
 
-/// Runs the demo until it is interrupted, or until the walk is over.
+/// Runs the demo until it is interrupted, or until the walk has finished.
 pub(crate) async fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
     let mut screen = Screen::stdout();
     let demo = Demo::start(arguments).await?;

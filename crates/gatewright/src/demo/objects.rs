@@ -26,7 +26,7 @@ use crate::operator::{
 
 /// Names by which a second start finds what the first one made.
 const PROJECT: &str = "Demo";
-/// The first account comes with a project; this one where the demo's was made before there were accounts.
+/// The first account comes with a project; this one is for a demo project created before there were accounts.
 const OTHER_PROJECT: &str = "Empty project";
 const USER_SOURCE: &str = "Demo identity provider";
 const SERVER: &str = "demo";
@@ -72,7 +72,7 @@ pub(super) struct Owned {
     pub(super) project: ProjectId,
 }
 
-/// Creates the account and the project where they are missing. They come first: the MCP server knows the users of this
+/// Creates the account and the project if they are missing. They come first: the MCP server knows the users of this
 /// project only.
 pub(super) async fn own(app: &Admin) -> Result<Owned, ServiceError> {
     let demo = Demo::new(app);

@@ -1,4 +1,4 @@
-//! Listening on loopback, on the usual port where it is free.
+//! Listening on loopback, on the usual port if it is free.
 
 use std::{io::ErrorKind, net::Ipv4Addr};
 

@@ -23,7 +23,7 @@ pub(super) struct Screen<W> {
 
 impl Screen<io::Stdout> {
     /// Standard output.
-    // `NO_COLOR` is a convention of terminals (no-color.org), not configuration of ours.
+    // `NO_COLOR` is a convention of terminals (no-color.org), not our configuration.
     #[allow(clippy::disallowed_methods)]
     pub(super) fn stdout() -> Self {
         let asked_not_to = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -31,7 +31,7 @@ impl Screen<io::Stdout> {
     }
 }
 
-/// How a text stands out.
+/// How a text is emphasised.
 #[derive(Debug, Clone, Copy)]
 enum Style {
     Strong,

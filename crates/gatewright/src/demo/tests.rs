@@ -110,7 +110,7 @@ async fn a_walk_that_fails_says_what_was_expected_what_came_and_what_to_do() {
     }
 }
 
-/// Asks a running demo for a page; gives its status, where it leads, and the cookie it sets.
+/// Requests a page from a running demo; returns its status, where it leads, and the cookie it sets.
 async fn get(link: &str, cookie: Option<&str>) -> (u16, Option<String>, Option<String>, String) {
     let url = Url::parse(link).unwrap();
     let address = (url.host_str().unwrap(), url.port().unwrap());
@@ -147,7 +147,7 @@ async fn get(link: &str, cookie: Option<&str>) -> (u16, Option<String>, Option<S
     )
 }
 
-/// Follows a link into the dashboard and gives the page it leads to.
+/// Follows a link into the dashboard and returns the page it leads to.
 async fn enter(demo: &Demo, link: &str) -> String {
     let (status, location, cookie, page) = get(link, None).await;
     assert_eq!(status, 303, "{page}");
@@ -242,7 +242,7 @@ fn nothing_but_the_demo_can_start_the_provider_or_sign_in_without_proof() {
         let mut found = Vec::new();
         files_that_name(words, &source, &mut found);
         assert!(found.contains(&source.join(user)), "{words:?}");
-        // Tests of other parts may use it: they are in no program. The listener only says how it is done.
+        // Tests of other parts can use it: they are not in the program. The listener only says how it is done.
         let is_test = |path: &PathBuf| path.iter().any(|part| part == "tests" || part == "tests.rs");
         found.retain(|path| !path.starts_with(source.join("demo")) && !is_test(path));
         found.retain(|path| *path != source.join("serve.rs"));

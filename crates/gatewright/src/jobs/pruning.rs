@@ -21,11 +21,11 @@ const KEEP_CLAIMED: Duration = Duration::from_mins(10);
 const KEEP_BROUGHT_CODES: Duration = Duration::from_hours(24);
 /// Documents of clients are kept this long after someone last signed in with the client.
 const KEEP_CLIENT_DOCUMENTS: Duration = Duration::from_hours(90 * 24);
-/// Invitations are kept this long past their time, so that an owner sees what became of them.
+/// Invitations are kept this long past their time, so that an owner sees their state.
 const KEEP_INVITATIONS: Duration = Duration::from_hours(30 * 24);
-/// Incidents that are over are listed for this long.
+/// Incidents are listed for this long after their end.
 const KEEP_INCIDENTS: Duration = Duration::from_hours(90 * 24);
-/// API keys are listed this long after their end. The audit trail tells of them for as long as it is kept itself.
+/// API keys are listed this long after their end. The audit trail contains them for as long as it is kept itself.
 const KEEP_ENDED_KEYS: Duration = Duration::from_hours(90 * 24);
 /// The sign-in trace is kept this long after something was last heard of an attempt.
 const KEEP_ATTEMPTS: Duration = Duration::from_hours(30 * 24);
@@ -62,7 +62,7 @@ enum Expiring {
 }
 
 /// Rows deleted in one transaction: as many as take some hundredths of a second, so that no request waits long for the one
-/// writer of SQLite, and what thousands of clients leave behind is still gone within the round.
+/// writer of SQLite, and what thousands of clients leave behind is still deleted within the round.
 #[derive(Debug)]
 struct Pace(u32);
 
@@ -145,7 +145,7 @@ impl Expiring {
         }
     }
 
-    /// Deletes rows whose time was over before `before`, at most `limit`; returns how many.
+    /// Deletes rows that expired before `before`, at most `limit`; returns how many.
     async fn prune(self, app: &Admin, tx: &mut Tx, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
         match self {
             Self::ClaimedSignIns => store::claimed_sign_in::prune(tx, before, limit).await,
@@ -164,7 +164,7 @@ impl Expiring {
             Self::SignInPlaces => store::sign_in_place::prune(tx, before, limit).await,
             Self::SignInCounts => store::sign_in_count::prune(tx, before, limit).await,
             Self::AuditEvents => {
-                // Whole days, because an event tells of each deletion.
+                // Whole days, because each deletion writes an event.
                 let day = before.as_seconds().div_euclid(A_DAY) * A_DAY;
                 let random = (app.clock.as_ref(), app.entropy.as_ref());
                 store::audit::prune(tx, Timestamp::from_seconds(day), limit, random).await
@@ -245,7 +245,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_audit_trail_is_kept_for_its_time_and_for_ever_where_that_is_asked_for() {
-        // After the deletion, an event tells of it.
+        // After the deletion, an event records it.
         for (retention_days, left) in [(30, 2), (0, 4)] {
             let test =
                 TestAdmin::with(|config: &mut Config| config.audit = AuditConfig { retention_days }).await;

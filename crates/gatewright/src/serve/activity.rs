@@ -62,7 +62,7 @@ impl Activity {
         })
     }
 
-    /// A request begins, and ends when what is given is dropped.
+    /// A request begins, and ends when the returned value is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> Busy {
         self.had_request.store(true, Ordering::Relaxed);
         self.running.fetch_add(1, Ordering::AcqRel);
@@ -74,8 +74,8 @@ impl Activity {
         self.running.load(Ordering::Acquire) == 0
     }
 
-    /// Until when a connection that is idle when the process stops may bring a request. One whose last response was begun
-    /// before the drain and ended in it has not been told that it closes: it is given what the drain gives to others.
+    /// Until when a connection that is idle when the process stops can send a request. One whose last response began before
+    /// the drain and ended in it has not learned that it closes: it gets the same time as others get from the drain.
     pub(super) fn last_request_deadline(&self, drain: Duration) -> Instant {
         let soon = Instant::now() + LAST_REQUEST_WAIT;
         if self.had_request.load(Ordering::Relaxed) {
@@ -167,7 +167,7 @@ impl<B: Body> Body for BusyBody<B> {
     }
 }
 
-/// A stream that notes when no one takes what is written.
+/// A stream that notes when what is written is not read.
 #[derive(Debug)]
 pub(super) struct Watched<S> {
     pub(super) inner: S,

@@ -48,8 +48,8 @@ fn attach(_listener: &SockRef<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Closes the listener, after it has taken the connections that wait behind it: their clients may have sent a request. One that
-/// cannot be taken is lost by itself; those that are open go on.
+/// Closes the listener, after it has accepted the connections in its queue: their clients may have sent a request. One
+/// that cannot be accepted is lost alone; those that are open continue.
 pub(super) fn accept_the_last(
     listener: TcpListener,
     slots: &Arc<Semaphore>,

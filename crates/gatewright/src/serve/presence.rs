@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-/// The file that serving processes hold. Not the database itself: SQLite keeps locks of its own there.
+/// The file that serving processes hold. Not the database itself: SQLite keeps its own locks there.
 const LOCK_FILE: &str = "gatewright.lock";
 
 /// Held for as long as a process serves; the system takes it back however the process ends.
@@ -26,7 +26,7 @@ pub(crate) fn announce(data_dir: &Path) -> io::Result<Presence> {
         .append(true)
         .mode(0o600)
         .open(data_dir.join(LOCK_FILE))?;
-    // Alone for a moment, then beside others: so each newcomer sees whether another process is there, whichever came first.
+    // Exclusive for a moment, then shared: so each process sees whether another one is there, whichever came first.
     let has_company = match file.try_lock() {
         Ok(()) => {
             file.unlock()?;
@@ -36,7 +36,7 @@ pub(crate) fn announce(data_dir: &Path) -> io::Result<Presence> {
         Err(TryLockError::Error(error)) => return Err(error),
     };
     match file.try_lock_shared() {
-        // Another process looks around at this very moment, and will find out by itself.
+        // Another process is checking at this very moment, and will find out itself.
         Ok(()) | Err(TryLockError::WouldBlock) => {}
         Err(TryLockError::Error(error)) => return Err(error),
     }

@@ -1,4 +1,5 @@
-//! What signals ask of the process: to stop, at once or after load balancers have seen it, and to read the configuration again.
+//! What signals ask of the process: to stop, immediately or after load balancers have noticed, and to read the
+//! configuration again.
 
 use std::{
     io,
@@ -64,7 +65,7 @@ pub(crate) fn hangups() -> io::Result<Signal> {
 }
 
 /// Cancels `app.shutdown` at SIGINT, and at SIGTERM or SIGQUIT after [`drain`]; the second of these signals ends the process
-/// at once. SIGHUP never does: it calls `reload`.
+/// immediately. SIGHUP never does: it calls `reload`.
 pub(crate) async fn watch_signals(
     app: Arc<Admin>,
     hangups: Signal,
@@ -96,7 +97,7 @@ pub(super) async fn drain(app: &Admin) {
 }
 
 fn at_once() {
-    // The log may be waiting for others; this is said now or never.
+    // The log may be waiting for other lines; this must be written now.
     eprintln!("stopping immediately");
     std::process::exit(1);
 }

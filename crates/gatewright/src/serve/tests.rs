@@ -213,7 +213,7 @@ async fn a_stop_lets_running_requests_end_and_takes_no_new_connections() {
     let mut idle = server.connect().await;
     let address = server.address;
     let stopped = tokio::spawn(server.stop());
-    // The idle connection is closed, which also tells that the stop began.
+    // The idle connection is closed, which also shows that the stop began.
     assert_eq!(read_to_end(&mut idle).await, "");
     assert!(TcpStream::connect(address).await.is_err());
     assert!(!stopped.is_finished());

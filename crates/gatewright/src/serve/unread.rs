@@ -20,7 +20,7 @@ const REST_MAX: u64 = 5 * 1024 * 1024;
 /// A rest that is on its way is here in this time.
 const REST_DEADLINE: Duration = Duration::from_secs(2);
 
-/// The body of a request; what is left of it when it is dropped is read behind the answer.
+/// The body of a request; what is left of it when it is dropped is read after the response.
 #[derive(Debug)]
 pub(super) struct ReadToEnd(Option<Incoming>);
 

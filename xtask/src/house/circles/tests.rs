@@ -1,4 +1,4 @@
-//! Planted circles, and what is no circle.
+//! Planted circles, and what is not a circle.
 
 use super::*;
 use crate::house::{
@@ -94,7 +94,7 @@ fn what_is_no_arrow_closes_no_circle() {
         ),
         ("", "const TEXT: &str = \"see crate::second::Thing\";"),
         ("", "pub(in crate::second) fn f() {}"),
-        // Another crate's folder of the same name, and one that the root hands on from there.
+        // Another crate's folder of the same name, and one that the root re-exports from there.
         ("", "use other::second::Thing;"),
         ("pub use other::Thing;", "use crate::Thing;"),
         // The root may name its folders and hand them on.

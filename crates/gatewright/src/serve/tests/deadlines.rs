@@ -1,4 +1,4 @@
-//! Connections that say too little, nothing more, or do not listen, in time that passes by itself.
+//! Connections that send too little, nothing more, or do not read, in time that passes automatically.
 
 use super::{
     super::activity::{NEXT_HEAD_DEADLINE, STALL_DEADLINE},
@@ -15,7 +15,7 @@ async fn paused_connection() -> (TcpStream, TestAdmin) {
 async fn paused_connection_to(test: &TestAdmin, front: Front) -> TcpStream {
     tokio::time::pause();
     let mut builder = builder();
-    // Time that passes by itself would be over before a ping is answered.
+    // Time that passes automatically would be over before a ping is answered.
     builder.http2().keep_alive_interval(None);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();

@@ -117,7 +117,7 @@ async fn a_listener_that_closes_takes_who_has_connected_and_refuses_who_begins()
     .unwrap();
     assert_eq!(taken.into_inner(), 1);
     assert!(before.peer_addr().is_ok());
-    // Its system tries again after a second, and learns that no one listens.
+    // Its system tries again after a second, and is refused.
     let error = loop {
         if let Some(error) = after.take_error().unwrap() {
             break error;
@@ -182,7 +182,7 @@ async fn after_a_stream_that_a_stop_ends_its_connection_takes_one_more_request()
         .store(true, std::sync::atomic::Ordering::Relaxed);
     let stopped = tokio::spawn(server.stop());
     read_until(&mut stream, "last\r\n0\r\n\r\n").await;
-    // Longer than an idle connection is given without a drain.
+    // Longer than an idle connection gets without a drain.
     tokio::time::sleep(2 * activity::LAST_REQUEST_WAIT).await;
     let answer = ask(&mut stream).await;
     assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
