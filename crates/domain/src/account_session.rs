@@ -44,7 +44,7 @@ pub struct AccountSession {
 }
 
 impl AccountSession {
-    /// Whether it is still valid at `now`, as far as time is concerned.
+    /// Whether it has not expired at `now`.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.expires_at > now && self.last_seen_at.plus(IDLE_LIFE) > now
     }

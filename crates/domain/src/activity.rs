@@ -24,7 +24,7 @@ pub const NAME_MAX: usize = 256;
 /// One request of a gateway. A batch has one for each of its requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Activity {
-    /// When its answer ended. Rows are in this order; `duration_us` says when it began.
+    /// When its response ended. Rows are in this order; `duration_us` says when it began.
     pub at: Timestamp,
     /// The project.
     pub project_id: ProjectId,
@@ -54,14 +54,14 @@ pub struct Activity {
     pub request: RequestNumber,
     /// The trace it belongs to: the one its client named (W3C Trace Context), or one that began here.
     pub trace: Option<TraceId>,
-    /// Tells sessions of MCP clients apart.
+    /// Identifies a session of an MCP client.
     pub session: Option<SessionMark>,
 }
 
 /// An activity as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredActivity {
-    /// Its ID, which was given when it was written.
+    /// Its ID, which was assigned when it was written.
     pub id: ActivityId,
     /// What happened.
     pub activity: Activity,
@@ -70,7 +70,7 @@ pub struct StoredActivity {
 /// Who made a request, and with which client.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ActivityCaller {
-    /// `usr_…`, `acc_…`, or in Headers mode the user ID behind a `|`. What else identifies a user is read from the user, as
+    /// `usr_…`, `acc_…`, or in Headers mode the user ID after a `|`. What else identifies a user is read from the user, as
     /// long as the user exists.
     pub person: Option<Arc<str>>,
     /// The client.
@@ -82,7 +82,7 @@ pub struct ActivityCaller {
 pub struct ActivityClient {
     /// An OAuth client in the short form that grants carry, or in Headers mode the API key.
     pub id: Arc<str>,
-    /// The name that the client gave itself; empty if it is not known.
+    /// The client's name for itself; empty if it is not known.
     pub name: Arc<str>,
 }
 

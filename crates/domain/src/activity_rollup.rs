@@ -56,7 +56,7 @@ impl Period {
         Timestamp::from_millis(at.as_millis().div_euclid(length) * length)
     }
 
-    /// The number that stands for it in the store: its length in seconds.
+    /// The number for it in the store: its length in seconds.
     pub const fn number(self) -> u32 {
         match self {
             Self::Minute => 60,
@@ -96,7 +96,7 @@ impl Dimension {
         }
     }
 
-    /// How many keys a project can have in one bucket; `None` where its objects are bounded by quotas. What is beyond is counted
+    /// How many keys a project can have in one bucket; `None` if its objects are bounded by quotas. What is beyond is counted
     /// under [`OTHER`].
     pub const fn most_keys(self) -> Option<u32> {
         match self {
@@ -138,7 +138,7 @@ pub struct Counted<'a> {
     pub person: Option<&'a str>,
     /// How it ended.
     pub ending: Ending,
-    /// How long it took; nothing where that says nothing, as of a stream that only listens.
+    /// How long it took; `None` if that is meaningless, as for a stream that only listens.
     pub took: Option<Duration>,
 }
 
@@ -180,7 +180,7 @@ pub struct Tally {
     pub errors: u64,
     /// Those that the gateway refused.
     pub refused: u64,
-    /// How long those took that were not refused, where that says something.
+    /// How long those took that were not refused, if that is meaningful.
     pub latency: Histogram,
 }
 

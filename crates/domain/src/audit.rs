@@ -74,7 +74,7 @@ pub enum ActorKind {
     Account(AccountId),
     /// A user of a gateway, who signed in there.
     User(UserId),
-    /// Someone who is not signed in.
+    /// A person who is not signed in.
     Anonymous,
     /// Someone with a shell on the machine.
     Operator,

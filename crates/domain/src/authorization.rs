@@ -11,7 +11,7 @@ pub struct ConsentedRequest {
     pub gateway_id: GatewayId,
     /// The client: in full inside the consent form, in its short form from *Allow* on.
     pub client_id: String,
-    /// The name that the client gave itself.
+    /// The client's name for itself.
     pub client_name: String,
     /// The redirect URI for the response; verified against the client.
     pub redirect_uri: String,
@@ -19,7 +19,7 @@ pub struct ConsentedRequest {
     pub state: Option<String>,
     /// The PKCE challenge (S256).
     pub code_challenge: String,
-    /// Scopes granted, space separated.
+    /// The granted scopes, separated by spaces.
     pub scope: String,
     /// The consent page on which it was allowed, which can issue a few codes; `None` if consent was skipped.
     #[serde(default)]

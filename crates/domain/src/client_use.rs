@@ -40,13 +40,13 @@ impl ClientKind {
 pub struct ClientUse {
     /// Its id, in the short form tokens carry.
     pub client_id: String,
-    /// The name it gave itself.
+    /// Its name for itself.
     pub client_name: String,
     /// How it identified itself.
     pub kind: ClientKind,
     /// Its live grants.
     pub grants: i64,
-    /// When a token of any of them was last issued.
+    /// When a token was last issued for any of them.
     pub last_used_at: Timestamp,
 }
 

@@ -83,9 +83,9 @@ pub struct Grant {
     pub person: Person,
     /// The client, in the short form tokens carry.
     pub client_id: String,
-    /// The name that the client gave itself.
+    /// The client's name for itself.
     pub client_name: String,
-    /// Scopes granted, space separated.
+    /// The granted scopes, separated by spaces.
     pub scope: String,
     /// Where the client received its code: the host of a website, the scheme of an app. `None` if an older version began it.
     pub destination: Option<String>,
@@ -95,7 +95,7 @@ pub struct Grant {
     pub created_at: Timestamp,
     /// When it expires, even if it is used every day.
     pub ends_at: Timestamp,
-    /// When a token of it was last issued.
+    /// When a token was last issued for it.
     pub last_used_at: Timestamp,
     /// When and why it was ended early.
     pub revoked: Option<(Timestamp, RevocationReason)>,
@@ -144,13 +144,13 @@ pub struct AuthorizationCode {
     pub person: Person,
     /// The client it was issued to, in full.
     pub client_id: String,
-    /// The name that the client gave itself.
+    /// The client's name for itself.
     pub client_name: String,
     /// The redirect URI of the authorization request, exactly.
     pub redirect_uri: String,
     /// The PKCE challenge (RFC 7636, S256).
     pub code_challenge: String,
-    /// Scopes granted, space separated.
+    /// The granted scopes, separated by spaces.
     pub scope: String,
     /// The consent page it came from, if any.
     pub consent_id: Option<String>,

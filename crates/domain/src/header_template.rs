@@ -104,7 +104,7 @@ pub fn secrets(header: &CustomHeader) -> Vec<&str> {
     parts.into_iter().filter_map(name).collect()
 }
 
-/// Why a header may not have this name, if it may not.
+/// Why a header cannot have this name, if it cannot.
 pub fn check_header_name(name: &str) -> Result<(), String> {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(is_token) {

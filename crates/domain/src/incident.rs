@@ -1,4 +1,4 @@
-//! Incidents: what goes wrong in a project and needs attention, from its beginning until it is over.
+//! Incidents: what goes wrong in a project and needs attention, from its beginning to its end.
 
 use std::time::Duration;
 
@@ -51,12 +51,12 @@ impl IncidentKind {
 }
 
 worded! {
-    /// Whether an incident is over.
+    /// Whether an incident has ended.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
     pub enum IncidentStatus {
         /// It needs attention.
         Open = "open", "Open";
-        /// It is over.
+        /// It has ended.
         Recovered = "recovered", "Recovered";
     }
 }
@@ -116,12 +116,12 @@ pub struct Incident {
     pub began_at: Timestamp,
     /// When it was last noticed, to about a minute.
     pub last_seen_at: Timestamp,
-    /// When it was over.
+    /// When it ended.
     pub recovered_at: Option<Timestamp>,
 }
 
 impl Incident {
-    /// Whether it is over.
+    /// Whether it has ended.
     pub const fn status(&self) -> IncidentStatus {
         match self.recovered_at {
             None => IncidentStatus::Open,

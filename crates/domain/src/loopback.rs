@@ -3,8 +3,8 @@
 use url::{Host, Url};
 
 /// Whether the host of a URL is this machine: the name `localhost` and names below it (RFC 6761 section 6.3), or a loopback
-/// address as it is usually written. An IPv4-mapped address (RFC 4291 section 2.5.5.2) is not: no one needs to write it, and
-/// programs differ in what they make of it. What may be contacted is for the outbound client, which looks through all forms.
+/// address as it is usually written. An IPv4-mapped address (RFC 4291 section 2.5.5.2) is not: there is no need to write it,
+/// and programs differ in how they treat it. The outbound client decides what can be contacted, and it recognises all forms.
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),

@@ -1,5 +1,5 @@
 //! Clients that an administrator registered at a gateway, for programs that cannot register themselves and
-//! for gateways that accept no other clients.
+//! for gateways that accept only such clients.
 
 use std::time::Duration;
 

@@ -40,7 +40,7 @@ pub enum Purpose {
     McpSession,
     /// The state of a multi round-trip MCP request.
     RequestState,
-    /// The ID of a request of ours to an MCP client; the context is the client's session.
+    /// The ID of our request to an MCP client; the context is the client's session.
     Question,
     /// A call that an administrator tries out, while its server waits for an answer; the context is the administrator's
     /// session and the gateway.
@@ -198,8 +198,8 @@ impl Keyring {
     }
 
     /// Seals bytes like [`Keyring::seal`], and the same bytes always to the same text while the sealing key is the same. For
-    /// identifiers that their holders compare; anyone who sees two such texts learns whether they stand for the same. The nonce
-    /// is an HMAC of context and bytes under a subkey of its own, as synthetic initialization vectors are (RFC 5297).
+    /// identifiers that their holders compare; anyone who sees two such texts learns whether they mean the same. The nonce
+    /// is an HMAC of context and bytes under a separate subkey, as synthetic initialization vectors are (RFC 5297).
     pub fn seal_alike(&self, purpose: Purpose, context: &str, plain: &[u8]) -> SealedText {
         let key = &self.keys[0];
         let subkey = key.subkey(&format!("{} nonce", purpose.label()));

@@ -133,7 +133,7 @@ impl Server {
         self.prefix.as_deref().unwrap_or(&self.slug)
     }
 
-    /// Checks that every secret named in the headers exists and may be sent to the server's origin.
+    /// Checks that every secret named in the headers exists and can be sent to the server's origin.
     pub fn check_secrets(&self, url: &Url, secrets: &[StoredSecret]) -> Result<(), Invalid> {
         let mut invalid = Invalid::default();
         let origin = origin_of(url).unwrap_or_default();

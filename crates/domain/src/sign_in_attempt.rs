@@ -76,7 +76,7 @@ worded! {
         Succeeded = "succeeded", "Signed in";
         /// It failed.
         Failed = "failed", "Failed";
-        /// There was no activity for longer than any step may take.
+        /// There was no activity for longer than any step takes.
         Abandoned = "abandoned", "Given up";
     }
 }

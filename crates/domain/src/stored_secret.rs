@@ -10,7 +10,7 @@ use crate::{
     secret::Secret,
 };
 
-/// A secret is sent to one service, which may have a few hosts.
+/// A secret is for one service, which can have a few hosts.
 const MAX_ORIGINS: usize = 20;
 
 /// A sealed value as stored: `v1.<key-id>.<base64>`. Only the keyring opens it.
@@ -35,7 +35,7 @@ pub struct StoredSecret {
     pub name: String,
     /// The value, sealed for its row.
     pub value: SealedText,
-    /// The origins it may be sent to, like `https://api.example.com`.
+    /// The origins it can be sent to, like `https://api.example.com`.
     pub origins: Vec<String>,
     /// When it was created.
     pub created_at: Timestamp,
@@ -86,7 +86,7 @@ pub fn check_secret_value(pointer: &str, value: &Secret) -> Result<(), Invalid> 
     Ok(())
 }
 
-/// Checks the origins a secret may be sent to and returns them in one spelling, each once.
+/// Checks the origins of a secret and returns them in one spelling, each once.
 pub fn check_origins(pointer: &str, origins: &[String]) -> Result<Vec<String>, Invalid> {
     let mut invalid = Invalid::default();
     if origins.is_empty() {

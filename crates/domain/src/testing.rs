@@ -1,4 +1,4 @@
-//! Entities as tests begin with them: valid, plain, and changed by each test where it matters.
+//! Entities as tests begin with them: valid, plain, and changed by each test if it matters.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::{
     user_source::UserSource,
 };
 
-/// A clock that stands at a moment, for IDs of that moment.
+/// A clock that stays at one moment, for IDs of that moment.
 fn at_moment(at: Timestamp) -> FixedClock {
     let clock = FixedClock::at_seconds(at.as_seconds());
     let whole = clock.now();

@@ -44,7 +44,7 @@ pub enum LocalError {
     /// More than one `state`.
     #[error("the request contains more than one value to return to the app (state is repeated)")]
     StateRepeated,
-    /// A `redirect_uri` that no client may have.
+    /// A `redirect_uri` that clients cannot have.
     #[error("the place to return to (redirect_uri) cannot be used: {0}")]
     RedirectUriRefused(#[from] RedirectUriError),
     /// A `redirect_uri` that this client did not register.
@@ -206,7 +206,7 @@ impl UnverifiedRequest {
 }
 
 impl RedirectableRequest {
-    /// Runs every check; the first that refuses is what the client hears.
+    /// Runs every check; the client receives the first error.
     pub fn check(self) -> Result<AuthorizationRequest, Rejection> {
         let outcome = CHECKS
             .iter()

@@ -15,7 +15,7 @@ pub const SIGNING_ALGORITHMS: &[&str] = &[
 /// How far ahead an assertion may expire. Libraries use one to five minutes; used assertions are remembered this long.
 const MAX_LIFE_SECONDS: i64 = 600;
 
-/// How far a client's clock may be off.
+/// How far off a client's clock can be.
 const CLOCK_SKEW_SECONDS: i64 = 60;
 
 /// The maximum length of a `jti` in bytes: libraries use a UUID.

@@ -74,7 +74,7 @@ pub struct ClientCredentials {
 }
 
 impl ClientCredentials {
-    /// Reads the `Authorization` header and the body of a request. Two methods at once are refused
+    /// Reads the `Authorization` header and the body of a request. Two methods in one request are refused
     /// (RFC 6749 section 2.3); a header with another scheme is not client authentication and is ignored.
     pub fn from_request(authorization: Option<&str>, parameters: &Parameters) -> Result<Self, OAuthError> {
         let in_body = parameters.one("client_id")?;

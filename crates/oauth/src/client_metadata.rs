@@ -22,7 +22,7 @@ pub const MAX_NAME_CHARACTERS: usize = 80;
 pub struct Registration {
     /// Its redirect URIs; at least one.
     pub redirect_uris: Vec<RedirectUri>,
-    /// Its name, made harmless; may be empty.
+    /// Its name, made harmless; can be empty.
     pub client_name: String,
     /// How it authenticates.
     pub method: Method,
@@ -72,7 +72,7 @@ pub struct RegistrationResponse {
     client_secret: Option<IssuedSecret>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_secret_expires_at: Option<i64>,
-    /// The client's name, made harmless; may be empty.
+    /// The client's name, made harmless; can be empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub client_name: String,
     redirect_uris: Vec<String>,

@@ -13,7 +13,7 @@ pub enum ErrorCode {
     InvalidClient,
     /// A code or refresh token is unknown, expired, used up, or belongs to another client (RFC 6749 section 5.2).
     InvalidGrant,
-    /// The client may not use this method (RFC 6749 sections 4.1.2.1 and 5.2).
+    /// The client is not allowed to use this method (RFC 6749 sections 4.1.2.1 and 5.2).
     UnauthorizedClient,
     /// This server does not support the grant type (RFC 6749 section 5.2).
     UnsupportedGrantType,

@@ -1,11 +1,11 @@
-//! Request parameters as OAuth reads them: form-encoded, empty means absent, unknown ones ignored, none of ours twice
+//! Request parameters as OAuth reads them: form-encoded, empty means absent, unknown ones ignored, known ones at most once
 //! (RFC 6749 sections 3.1 and 3.2).
 
 use std::fmt;
 
 use crate::error::{ErrorCode, OAuthError};
 
-/// The maximum number of parameters; a request of ours has a dozen. A request with more is refused: duplicates after
+/// The maximum number of parameters; a usual request has a dozen. A request with more is refused: duplicates after
 /// the last one read would go unnoticed.
 const MAX_PARAMETERS: usize = 64;
 
@@ -33,7 +33,7 @@ impl Parameters {
         }
     }
 
-    /// All values of a parameter that may be repeated, such as `resource` (RFC 8707 section 2).
+    /// All values of a parameter that can be repeated, such as `resource` (RFC 8707 section 2).
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.pairs
             .iter()

@@ -1,4 +1,4 @@
-//! Redirect URIs: which ones may be registered, and when a presented one matches a registered one (RFC 6749 section
+//! Redirect URIs: which ones can be registered, and when a presented one matches a registered one (RFC 6749 section
 //! 3.1.2, RFC 8252 sections 7 and 8, OAuth 2.1 section 2.3).
 
 use std::net::Ipv6Addr;
@@ -43,7 +43,7 @@ pub enum Kind {
     CustomScheme,
 }
 
-/// A redirect URI that may be registered. Its text is kept unchanged.
+/// A redirect URI that can be registered. Its text is kept unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedirectUri {
     text: String,
@@ -152,7 +152,7 @@ impl RedirectUri {
         })
     }
 
-    /// The URI exactly as given.
+    /// The URI exactly as sent.
     pub fn as_str(&self) -> &str {
         &self.text
     }

@@ -28,7 +28,7 @@ worded! {
 }
 
 impl Outcome {
-    /// Whether something failed that an administrator may have to look at: not what clients did wrong or gave up.
+    /// Whether something failed that an administrator may have to look at: not what clients did wrong or cancelled.
     pub const fn is_failure(self) -> bool {
         matches!(
             self,

@@ -1,7 +1,7 @@
 //! The chain of audit events: each event has a digest of everything in it and of the digest before it, so that a change of
 //! any event shows in all that follow.
 //!
-//! What may be about a person (address, name, changed values) is part of the digest as a salted digest of its own. When the
+//! What can be about a person (address, name, changed values) is part of the digest as a separate salted digest. When the
 //! value and its salt are erased, that digest stays, so the chain can still be checked and the value cannot be guessed.
 
 use std::fmt;
@@ -69,7 +69,7 @@ impl Digester {
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// What stands before the first event of a chain. It depends on the chain, so that no event fits into another one.
+    /// The digest before the first event of a chain. It depends on the chain, so that events do not fit into another one.
     pub fn genesis(chain: &str) -> Self {
         Digester::new("gatewright audit chain").text(Some(chain)).finish()
     }
@@ -89,7 +89,7 @@ impl fmt::Display for Digest {
 }
 
 worded! {
-    /// A part of an event that may be about a person, and that can be erased.
+    /// A part of an event that can be about a person, and that can be erased.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
     pub enum Personal {
         /// The network address.
@@ -105,7 +105,7 @@ impl Personal {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Address, Self::ObjectName, Self::Changes];
 
-    /// What stands in the database where a value was erased.
+    /// What the database contains in place of an erased value.
     pub const fn erased(self) -> Option<&'static str> {
         match self {
             Self::Address => None,
@@ -139,7 +139,7 @@ impl Proof {
             .map(Self::Erased)
     }
 
-    /// The digest of the value in `part`. Nothing if a value stands where one was erased.
+    /// The digest of the value in `part`. `None` if there is a value in place of an erased one.
     pub fn digest(&self, part: Personal, value: Option<&str>) -> Option<Digest> {
         match self {
             Self::Salt(salt) => Some(
@@ -163,7 +163,7 @@ impl fmt::Display for Proof {
     }
 }
 
-/// 16 random bytes beside a value, so that an address or a name cannot be found by trying all of them.
+/// 16 random bytes stored with a value, so that an address or a name cannot be found by trying all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Salt([u8; 16]);
 

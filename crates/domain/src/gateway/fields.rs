@@ -168,7 +168,7 @@ pub fn check_slug(pointer: &str, slug: &str) -> Result<(), Invalid> {
 
 /// Generates a slug for a gateway that has none: from its name, with random characters that make it unique.
 pub fn mint_slug(name: &str, entropy: &dyn Entropy) -> String {
-    // No vowels, so that no words appear, and no look-alikes.
+    // Without vowels, so that no words appear, and without look-alikes.
     const ALPHABET: &[u8; 16] = b"bcdfghjkmnpqrstz";
     let mut slug = String::new();
     for character in name.chars().take(40) {

@@ -49,7 +49,7 @@ worded! {
 }
 
 impl AuthenticationChoice {
-    /// The one method, if there is no choice left.
+    /// The only method, if one was chosen.
     pub const fn fixed(self) -> Option<SecretMethod> {
         match self {
             Self::Automatic => None,

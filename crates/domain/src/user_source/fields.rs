@@ -212,7 +212,7 @@ pub fn check_subject_claim(pointer: &str, claim: String) -> Result<String, Inval
     Ok(claim)
 }
 
-/// Whether two issuers have the same origin, so that a secret entered for one may be sent to the other.
+/// Whether two issuers have the same origin, so that a secret entered for one can be sent to the other.
 pub fn same_origin(one: &str, other: &str) -> bool {
     match (Url::parse(one), Url::parse(other)) {
         (Ok(one), Ok(other)) => one.origin().is_tuple() && one.origin() == other.origin(),

@@ -20,7 +20,7 @@ pub(super) const CHECKS: &[Check] = &[
     resource_is_here,
 ];
 
-/// No parameter of ours is repeated.
+/// No known parameter is repeated.
 fn not_repeated(parameters: &Parameters, _: &str) -> Result<(), OAuthError> {
     const ONCE: &[&str] = &[
         "response_type",
