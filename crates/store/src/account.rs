@@ -175,7 +175,7 @@ pub async fn note_sign_in(tx: &mut Tx, id: AccountId, now: Timestamp) -> Result<
     Ok(())
 }
 
-/// Sets the password and ends every session; returns the new epoch, or nothing if there is no such active account.
+/// Sets the password and ends every session; returns the new epoch, or `None` if there is no such active account.
 pub async fn set_password(
     tx: &mut Tx,
     id: AccountId,
@@ -267,7 +267,8 @@ async fn is_only_admin(tx: &mut Tx, id: AccountId) -> Result<bool, StoreError> {
 async fn forget_sessions(tx: &mut Tx, id: AccountId) -> Result<(), StoreError> {
     tx.execute("DELETE FROM account_sessions WHERE account_id = $1", values![id])
         .await?;
-    // Links to set a password are as powerful as a session. Those that the account created for others stop working with its rights.
+    // Links to set a password are as powerful as a session. Those that the account created for others stop working with
+    // its rights.
     let sql = "DELETE FROM account_links WHERE account_id = $1 OR made_by = $1";
     tx.execute(sql, values![id]).await?;
     Ok(())

@@ -1,4 +1,4 @@
-//! Accounts by address. One account of an address can be proven. Until one is, there may be several,
+//! Accounts by address. One account of an address can be proven. Until one is, there can be several,
 //! each created by someone who had the link of an invitation for it.
 
 use gatewright_domain::{
@@ -51,8 +51,8 @@ pub async fn credentials(
     Ok(found)
 }
 
-/// Adds an account with an unproven address, next to others with the address that are not proven either. `Taken { field: "email" }`
-/// if one of them is proven, or there are [`MAX_OF_ADDRESS`].
+/// Adds an account with an unproven address, next to others with the address that are not proven either. `Taken { field:
+/// "email" }` if one of them is proven, or there are [`MAX_OF_ADDRESS`].
 pub async fn insert_unproven(tx: &mut Tx, new: &Account, password: &PasswordHash) -> Result<(), StoreError> {
     match account::insert(tx, new, Some(password)).await {
         Err(StoreError::Taken { .. }) => {}
@@ -91,8 +91,8 @@ pub async fn delete_empty(tx: &mut Tx, email: &Email) -> Result<u64, StoreError>
     tx.execute(sql, values![email.key()]).await
 }
 
-/// Records that the address of an account is proven; `false` if it already was, or the account is missing. Every invitation for the
-/// address was meant for its owner: memberships of its other accounts move to this one, and the other
+/// Records that the address of an account is proven; `false` if it already was, or the account is missing. Every
+/// invitation for the address was meant for its owner: memberships of its other accounts move to this one, and the other
 /// accounts are deleted, with the passwords that other people chose.
 pub async fn prove(tx: &mut Tx, id: AccountId, now: Timestamp) -> Result<bool, StoreError> {
     let sql = "UPDATE accounts SET address_proven = 1, updated_at = $1 WHERE id = $2 AND address_proven = 0 \

@@ -12,7 +12,7 @@ use crate::{
     value::values,
 };
 
-/// Whether no other project sends assertions to this origin. Until the transaction ends, none can begin to.
+/// Whether no other project sends assertions to this origin. Until the transaction ends, none can start to.
 pub async fn claim(tx: &mut Tx, project: ProjectId, origin: &str) -> Result<bool, StoreError> {
     // Other claims of the origin wait for this row. Looking second shows what they committed.
     let sql = "INSERT INTO assertion_origins (origin) VALUES ($1) \

@@ -1,4 +1,5 @@
-//! Audit events. Each is in the chain of its project, or of the instance: the transaction adds it as its last statement, and the modules here seal what was counted, check chains, delete their oldest events, and erase values.
+//! Audit events. Each is in the chain of its project, or of the instance: the transaction adds it as its last statement,
+//! and the modules here seal what was counted, check chains, delete their oldest events, and erase values.
 
 mod checking;
 mod erasing;
@@ -53,7 +54,7 @@ pub async fn insert(tx: &mut Tx, event: &AuditEvent) -> Result<(), StoreError> {
 /// Adds an event that may repeat endlessly, such as a failed sign-in or a refused change. Within one [`TALLY_WINDOW`]
 /// (windows begin at multiples of it), events of one project and action with the same `subject`, such as an address prefix or
 /// an object and its caller, are one row with a count; returns that count. Concurrent events are all counted. The row is not in
-/// its chain before its window is over ([`seal_due`]); what comes later is a row of its own.
+/// its chain before its window has ended ([`seal_due`]); what comes later is a separate row.
 pub async fn tally(tx: &mut Tx, event: &AuditEvent, subject: &str) -> Result<u32, StoreError> {
     let sql = insert_stored!(
         " ON CONFLICT (tally_key) WHERE tally_key IS NOT NULL DO UPDATE \

@@ -11,7 +11,7 @@ use gatewright_domain::{
 
 use crate::{StoreError, Tx, grant, row::Row, tx::Lock, value::values};
 
-/// The number of codes a person can get in [`PERSON_WINDOW`]. Each may begin a grant; someone who sets up all their apps at once
+/// The number of codes a person can get in [`PERSON_WINDOW`]. Each can begin a grant; a person who sets up all their apps at once
 /// needs a dozen.
 const PER_PERSON: u32 = 30;
 const PERSON_WINDOW: Duration = Duration::from_mins(1);
@@ -75,7 +75,7 @@ impl Insertion {
 
 /// Adds a code. Guarded: the gateway is active, and either it uses this source, which is active and at this epoch, and the user
 /// is active; or it is for the project's members, and the account is active and one of them. Neither the person nor the consent
-/// page may have too many codes. The person is locked until the end of the transaction, so that concurrent codes of one person
+/// page can have too many codes. The person is locked until the end of the transaction, so that concurrent codes of one person
 /// are counted one after the other, on all replicas.
 pub async fn insert(tx: &mut Tx, code: &AuthorizationCode) -> Result<Insertion, StoreError> {
     hold_person(tx, code).await?;
@@ -183,9 +183,9 @@ pub async fn redeem(
     code: TokenHash,
     now: Timestamp,
 ) -> Result<Redemption, StoreError> {
-    // Gateway and person are locked until the grant is stored: a change that blocks or removes the person or changes the gateway
-    // either comes first and is visible here, or comes later and finds the grant. The person is locked exclusively, so that grants of
-    // one person are counted one after the other.
+    // Gateway and person are locked until the grant is stored: a change that blocks or removes the person or changes the
+    // gateway either comes first and is visible here, or comes later and finds the grant. The person is locked
+    // exclusively, so that grants of one person are counted one after the other.
     let sql = "SELECT users.id FROM authorization_codes \
                JOIN gateways ON gateways.id = authorization_codes.gateway_id \
                JOIN users ON users.id = authorization_codes.user_id WHERE authorization_codes.code_hash = $1";

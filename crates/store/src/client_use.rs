@@ -9,7 +9,7 @@ use gatewright_domain::{
 use crate::{Page, PageRequest, StoreError, Tx, grant::standing, row::Row, value::values};
 
 /// Clients with live or sleeping grants, sorted by their oldest grant. The oldest grant
-/// of each is its position in the list, because a client that is the URL of a document has no ID of ours.
+/// of each is its position in the list, because a client that is the URL of a document does not have our ID.
 pub async fn list(
     tx: &mut Tx,
     project: ProjectId,

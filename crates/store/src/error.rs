@@ -29,7 +29,7 @@ pub enum StoreError {
         /// Which column or entity.
         what: &'static str,
     },
-    /// A statement names another project than the one its transaction is confined to: a mistake of ours.
+    /// A statement names another project than the one its transaction is confined to: a bug.
     #[error("a statement names another project than its transaction is for")]
     OtherProject,
     /// The database is read-only, like a standby.
@@ -69,7 +69,7 @@ pub enum EngineError {
     /// The store was closed.
     #[error("the database was closed")]
     Closed,
-    /// The owner of a transaction sent no statement for so long that it was rolled back, because others waited.
+    /// The owner of a transaction sent no statement for too long, so it was rolled back, because others waited.
     #[error("the transaction was rolled back because its next statement came too late")]
     TookTooLong,
     /// SQLite rolled back a transaction itself, as it does when the disk is full.

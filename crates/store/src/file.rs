@@ -5,7 +5,7 @@ use std::{os::unix::fs::MetadataExt as _, path::PathBuf, sync::Arc};
 
 use crate::StoreError;
 
-/// A file that must stay where it is.
+/// A file that must not be moved.
 #[derive(Debug, Clone)]
 pub(crate) struct DatabaseFile(Arc<Identity>);
 

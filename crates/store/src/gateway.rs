@@ -82,7 +82,7 @@ pub async fn find(tx: &mut Tx, project: ProjectId, id: GatewayId) -> Result<Opti
     let Some(mut gateway) = row.as_ref().map(read).transpose()? else {
         return Ok(None);
     };
-    // These rows have no project of their own; the gateway was just found in it.
+    // These rows do not have their own project; the gateway was just found in it.
     let sql = "SELECT gateway_id, server_id FROM gateway_servers \
                WHERE gateway_id = $1 AND position IS NOT NULL ORDER BY position";
     let rows = tx.fetch_all(sql, values![id]).await?;
@@ -245,7 +245,7 @@ pub async fn update(tx: &mut Tx, gateway: &Gateway, seen: Timestamp) -> Result<G
         Err(StoreError::Taken { .. }) => return Ok(GatewayWrite::SlugTaken),
         Err(error) => return Err(error),
     }
-    // These rows have no project of their own; the gateway was just changed in it.
+    // These rows do not have their own project; the gateway was just changed in it.
     tx.execute(
         "DELETE FROM gateway_servers WHERE gateway_id = $1",
         values![gateway.id],

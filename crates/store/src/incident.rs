@@ -1,4 +1,4 @@
-//! Incidents. Several replicas notice the same one; each transition is one guarded statement, so it begins and is over once.
+//! Incidents. Several replicas notice the same one; each transition is one guarded statement, so it begins and ends once.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -41,7 +41,8 @@ pub enum Noted {
     GoesOn,
 }
 
-/// Notes that something was noticed: `id` is that of the incident, if one begins. One that was over for less than `settle` goes on.
+/// Records that something was noticed: `id` is that of the incident, if one begins. One that ended less than `settle` ago
+/// continues.
 pub async fn note(
     tx: &mut Tx,
     id: IncidentId,
@@ -66,7 +67,7 @@ pub async fn note(
         }
         return Ok(Noted::GoesOn);
     }
-    // The last one of its kind, unless its end has been told.
+    // The last one of its kind, unless its end has been reported.
     let sql = "UPDATE incidents SET subject_name = $3, what = $4, remedy = $5, last_seen_at = $6, recovered_at = NULL, \
                returns = returns + 1 WHERE id IN (SELECT id FROM incidents WHERE subject_id = $1 AND kind = $2 \
                AND recovered_at > $7 AND end_told_at IS NULL ORDER BY id DESC LIMIT 1) \
@@ -94,7 +95,7 @@ pub async fn note(
     Ok(Noted::Began)
 }
 
-/// Notes that an incident is over; `false` if there was none, or if it was noticed after `at`.
+/// Records that an incident has ended; `false` if there was none, or if it was noticed after `at`.
 pub async fn recover(
     tx: &mut Tx,
     kind: IncidentKind,
@@ -182,8 +183,8 @@ pub async fn list_open(
     rows.iter().map(read).collect()
 }
 
-/// What is to be told, and marks it as told: incidents that began before `begun`, and those of them that were over before `over`; oldest first,
-/// at most `limit` of each.
+/// Returns what has to be reported, and marks it as reported: incidents that began before `begun`, and those of them that
+/// ended before `over`; oldest first, at most `limit` of each.
 pub async fn take_untold(
     tx: &mut Tx,
     now: Timestamp,

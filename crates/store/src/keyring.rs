@@ -27,7 +27,7 @@ impl Store {
             let sealed = keyring.seal(entropy, Purpose::KeyCheck, CONTEXT, PROOF);
             let sql = "INSERT INTO meta (name, value) VALUES ('key_check', $1) ON CONFLICT (name) DO NOTHING";
             tx.execute(sql, values![&sealed]).await?;
-            // Another replica may have been first, and its proof is the one that counts.
+            // Another replica may have been first; then its proof counts.
             proof = find(&mut tx).await?;
             tx.commit().await?;
         }

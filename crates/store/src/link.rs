@@ -41,8 +41,8 @@ impl Link {
         }))
     }
 
-    /// Runs a statement within its deadline. A statement without a response by then is given up together with its connection, which is
-    /// closed when the transaction is dropped.
+    /// Runs a statement within its deadline. A statement without a response by then is given up together with its
+    /// connection, which is closed when the transaction is dropped.
     pub(crate) async fn bounded<T>(
         &self,
         statement: impl Future<Output = Result<T, sqlx::Error>>,
@@ -59,7 +59,7 @@ impl Link {
         }
     }
 
-    /// Whether a connection may be used: every connection that was open when a write was refused is replaced.
+    /// Whether a connection can be used: every connection that was open when a write was refused is replaced.
     pub(crate) fn is_trusted(&self, connection: &PoolConnectionMetadata) -> bool {
         match self.0.refused_at.load(Ordering::Acquire) {
             0 => true,

@@ -164,7 +164,7 @@ pub async fn remove(tx: &mut Tx, project: ProjectId, account: AccountId) -> Resu
     Ok(MemberWrite::Done)
 }
 
-/// Whether a change of a member may be written. The project is locked from here on, so that of two changes that would each leave
+/// Whether a change of a member can be written. The project is locked from here on, so that of two changes that would each leave
 /// the other as the last owner, the second sees the first.
 async fn guard(
     tx: &mut Tx,

@@ -57,7 +57,7 @@ impl PageRequest {
         id < self.below()
     }
 
-    /// How many rows to request: one more than are shown tells whether there is a next page.
+    /// How many rows to request: one more than are shown, to find out whether there is a next page.
     pub(crate) fn rows(&self) -> u32 {
         self.shown() + 1
     }

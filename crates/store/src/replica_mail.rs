@@ -73,7 +73,7 @@ pub async fn take(
         .collect()
 }
 
-/// Whether there is a letter for a replica: a look that writes nothing, because there nearly never is one.
+/// Whether there is a letter for a replica: a check that writes nothing, because there hardly ever is one.
 pub async fn has_any(tx: &mut Tx, replica: [u8; 8], now: Timestamp) -> Result<bool, StoreError> {
     let sql =
         "SELECT id FROM replica_mail WHERE recipient = $1 AND taken_at IS NULL AND expires_at > $2 LIMIT 1";
@@ -95,7 +95,7 @@ pub async fn answer(tx: &mut Tx, id: [u8; 16], reply: &SealedText) -> Result<(),
     Ok(())
 }
 
-/// What became of a letter; nothing where it is forgotten.
+/// The state of a letter; `None` if it was deleted.
 pub async fn find_fate(tx: &mut Tx, id: [u8; 16]) -> Result<Option<Fate>, StoreError> {
     let sql = "SELECT taken_at, reply FROM replica_mail WHERE id = $1";
     let Some(row) = tx.fetch_optional(sql, values![hex(id)]).await? else {

@@ -81,8 +81,8 @@ pub async fn add(tx: &mut Tx, part: &AttemptPart) -> Result<bool, StoreError> {
     Ok(tx.execute(sql, values).await? > 0)
 }
 
-/// Adds parts, and counts the sign-ins that ended with them, each once, however many processes see its end. The parts are in the order of
-/// their IDs. Returns the gateways of those that were written.
+/// Adds parts, and counts the sign-ins that ended with them, each once, however many processes see its end. The parts are
+/// in the order of their IDs. Returns the gateways of those that were written.
 pub async fn add_all(
     tx: &mut Tx,
     parts: &[AttemptPart],
@@ -100,7 +100,7 @@ pub async fn add_all(
     Ok(gateways)
 }
 
-/// How an attempt stands before a part is added; its row is locked.
+/// The state of an attempt before a part is added; its row is locked.
 async fn progress(tx: &mut Tx, id: AttemptId) -> Result<Progress, StoreError> {
     let sql = "SELECT progress FROM sign_in_attempts WHERE id = $1";
     let row = tx.lock_optional(sql, Lock::Update, values![id]).await?;
@@ -198,8 +198,9 @@ pub async fn list(
     page.page(rows, read)
 }
 
-/// Deletes the oldest attempts of a gateway with this `progress`, beyond the `keep` newest, at most `limit`; returns how many. Each
-/// progress has its own room, so that unfinished sign-ins or a busy day of successful ones push out no failures.
+/// Deletes the oldest attempts of a gateway with this `progress`, beyond the `keep` newest, at most `limit`; returns how
+/// many. Each progress has its own room, so that unfinished sign-ins or a busy day of successful ones push out no
+/// failures.
 pub async fn evict(
     tx: &mut Tx,
     project: ProjectId,

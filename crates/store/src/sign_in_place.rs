@@ -11,9 +11,9 @@ pub const REMEMBERED: Duration = Duration::from_hours(30 * 24);
 /// The number of networks per account: beyond it, those unused for longest are removed.
 pub const MAX_PER_ACCOUNT: u32 = 20;
 
-/// Whether the right password for the account with this address was recently entered in this network. While several accounts have
-/// the address and none is proven, no network is known: one of them may belong to a stranger, who must not guess the passwords
-/// of the others from there.
+/// Whether the right password for the account with this address was recently entered in this network. While several
+/// accounts have the address and none is proven, no network counts as known: one of them may belong to a stranger, who
+/// must not guess the passwords of the others from there.
 pub async fn is_known(tx: &mut Tx, email: &Email, network: &str, now: Timestamp) -> Result<bool, StoreError> {
     let sql = "SELECT sign_in_places.account_id FROM sign_in_places \
                JOIN accounts ON accounts.id = sign_in_places.account_id \

@@ -1,11 +1,11 @@
-//! Who waits for a transaction, for how long, and behind how many others.
+//! Who waits for a transaction, for how long, and after how many others.
 
 use std::time::Duration;
 
 /// How long a writer waits for its turn: after that, a "busy" response serves the caller better.
 pub(crate) const BUSY_AFTER: Duration = Duration::from_secs(5);
 
-/// Who waits for a transaction. When there is more work than the database can handle, people go first, and programs are told
+/// Who waits for a transaction. When there is more work than the database can handle, people go first, and programs learn
 /// early to retry later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Urgency {

@@ -88,7 +88,7 @@ pub async fn find(tx: &mut Tx, project: ProjectId, id: UserId) -> Result<Option<
 pub struct UserFilter {
     /// Only those of this source.
     pub user_source_id: Option<UserSourceId>,
-    /// Only those who may, or may not, use gateways.
+    /// Only those who can, or cannot, use gateways.
     pub status: Option<UserStatus>,
     /// Only those known under an earlier issuer or subject claim of their source, or only the others.
     pub former: Option<bool>,
@@ -182,7 +182,7 @@ async fn last_searched(
 pub struct UserCount {
     /// Those known under its current issuer and subject claim.
     pub present: i64,
-    /// Those known under an earlier one: no one can sign in as them any more.
+    /// Those known under an earlier one: signing in as them is no longer possible.
     pub former: i64,
 }
 

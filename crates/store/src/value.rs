@@ -1,5 +1,5 @@
 //! Values for the placeholders of a query: texts and numbers, each with its own NULL, because PostgreSQL needs to
-//! know the type of a NULL too. A project is a text of its own kind, because a transaction can be confined to one.
+//! know the type of a NULL too. A project is a separate kind of text, because a transaction can be confined to one.
 
 use gatewright_domain::{
     Timestamp,

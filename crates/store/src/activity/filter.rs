@@ -17,13 +17,13 @@ use crate::{
     value::{Value, values},
 };
 
-/// Rows may be in this much another order than their times: several replicas write, each once a second.
+/// The order of rows can differ from their times by this much: several replicas write, each once a second.
 const LEEWAY_MINUTES: i64 = 1;
 
 /// Rows that a page looks at: some hundredths of a second.
 pub const LOOK_AT: u32 = 128 * 1_024;
 
-/// Filters of a list of activity. Those for which there is no index (`request`, `trace`, `session`) are looked for row by row.
+/// Filters of a list of activity. Those for which there is no index (`request`, `trace`, `session`) are searched row by row.
 #[derive(Debug, Clone, Default)]
 pub struct ActivityFilter {
     /// Only at this gateway.
@@ -99,7 +99,7 @@ impl ActivityFilter {
         subjects.chain(others.into_iter().flatten())
     }
 
-    /// What must be in the block of a row. An outcome stands together with each of what rows are about; the project is implied by
+    /// What must be in the block of a row. An outcome is combined with each thing that rows are about; the project is implied by
     /// everything else.
     fn said_in_block(&self) -> Vec<Said<'_>> {
         let ended = self.outcome.filter(|outcome| *outcome != Outcome::Ok);

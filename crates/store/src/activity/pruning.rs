@@ -1,5 +1,5 @@
 //! Deleting: by age, by number, and what belongs to a project that was deleted. Each call is one small piece of work, so that
-//! no one waits long for it.
+//! others do not wait long for it.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub struct Pruned {
     pub more: bool,
 }
 
-/// A process that wrote nothing for this long is over.
+/// A process that wrote nothing for this long has ended.
 const KEEP_WRITERS: Duration = Duration::from_hours(24 * 7);
 
 /// Deletes rows that were written in the minutes before that of `before`, the oldest first, at most `limit`.
@@ -73,7 +73,7 @@ async fn delete_below(tx: &mut Tx, end: i64, limit: u32) -> Result<Pruned, Store
 }
 
 /// Deletes names that no block has any more, of some names after the one with this number; returns the last that was looked
-/// at, or `None` after the last of all. Locks the numbers first, as a batch does: one that runs at the same time may be about to
+/// at, or `None` after the last one. Locks the numbers first, as a batch does: one that runs at the same time may be about to
 /// use such a name.
 pub async fn prune_names(tx: &mut Tx, after: i64) -> Result<Option<i64>, StoreError> {
     let sql = "UPDATE activity_sequence SET next_row = next_row WHERE id = 1";

@@ -43,7 +43,7 @@ macro_rules! select {
     };
 }
 
-/// One page of a project's activity, the newest first. It reads a bounded number of rows: where few of them match, it can have
+/// One page of a project's activity, the newest first. It reads a bounded number of rows: if few of them match, it can have
 /// fewer than was asked for, or none, although there is a next page.
 pub async fn list(
     tx: &mut Tx,
@@ -75,7 +75,7 @@ pub async fn list(
             rows.extend(read_rows(tx, &terms, first, past, wanted - rows.len()).await?);
             reads += 1;
             if rows.len() == wanted {
-                // One more than is shown tells that there is a next page.
+                // One more than is shown means that there is a next page.
                 rows.pop();
                 break 'search rows.last().map(id_of).transpose()?;
             }

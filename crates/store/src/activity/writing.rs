@@ -30,7 +30,7 @@ const COLUMNS: usize = 18;
 type Numbers<'a> = HashMap<(ProjectId, Said<'a>), i64>;
 
 /// Notes that a batch of a process is written in this transaction; `false` if it was written before. A process numbers its
-/// batches, and writes one that failed again under its number: the failure may have come after the commit.
+/// batches, and writes one that failed again under its number: it may have failed after the commit.
 pub async fn claim_batch(tx: &mut Tx, writer: &str, number: i64, at: Timestamp) -> Result<bool, StoreError> {
     let sql = "INSERT INTO activity_writers (writer, batch, at) VALUES ($1, $2, $3) ON CONFLICT (writer) DO UPDATE \
                SET batch = excluded.batch, at = excluded.at WHERE activity_writers.batch < excluded.batch";

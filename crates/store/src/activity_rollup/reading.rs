@@ -43,7 +43,8 @@ pub async fn series(
         .collect()
 }
 
-/// The keys with the most requests in these buckets together, at most `limit`, most requests first. [`OTHER`] is not among them.
+/// The keys with the most requests in these buckets together, at most `limit`, most requests first. They do not include
+/// [`OTHER`].
 pub async fn busiest(
     tx: &mut Tx,
     project: ProjectId,

@@ -41,7 +41,7 @@ pub enum Selector {
 pub struct Erased {
     /// Events of which something was erased.
     pub events: u64,
-    /// Events that would be among them, but are still counted for some minutes.
+    /// Events that would be included, but are still counted for some minutes.
     pub waiting: u64,
 }
 

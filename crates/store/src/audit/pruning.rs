@@ -1,4 +1,4 @@
-//! Deleting the oldest events. An event says up to where, so that the check knows where the chain begins.
+//! Deleting the oldest events. An event records up to where, so that the check knows where the chain begins.
 
 use gatewright_domain::{Clock, Entropy, Timestamp};
 
@@ -16,7 +16,7 @@ pub async fn prune(
     let bound = first_id(before);
     let mut deleted = 0;
     while deleted < u64::from(limit) {
-        // Chains in the order of their names, as everywhere where the heads of several are locked.
+        // Chains in the order of their names, as always when the heads of several are locked.
         let sql = "SELECT audit_heads.project_id FROM audit_heads JOIN audit_events \
                    ON audit_events.project_id = audit_heads.project_id AND audit_events.seq = audit_heads.base_seq + 1 \
                    WHERE audit_events.id < $1 AND (audit_events.seq < audit_heads.seq OR audit_events.action <> $2) \

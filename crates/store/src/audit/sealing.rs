@@ -58,7 +58,7 @@ pub async fn seal_due(store: &Store, clock: &dyn Clock, entropy: &dyn Entropy) -
 }
 
 /// Adds events to their chains that an older version wrote, in the order of their IDs; returns how many. An event in each chain
-/// tells of it, because what was changed before cannot be found. Called once when a process starts.
+/// records it, because what was changed before cannot be found. Called once when a process starts.
 pub async fn adopt(store: &Store, clock: &dyn Clock, entropy: &dyn Entropy) -> Result<u64, StoreError> {
     let mut all = 0;
     for chain in chains(store, Which::Older).await? {

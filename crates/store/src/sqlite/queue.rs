@@ -10,7 +10,7 @@ use std::{
 use super::worker::Job;
 use crate::{StoreError, Urgency, error::EngineError};
 
-/// If the first in the queue has waited this long, a program gets *busy* immediately: behind it, it would
+/// If the first in the queue has waited this long, a program gets *busy* immediately: after it, it would
 /// wait even longer, and programs retry automatically.
 const FULL_FOR_PROGRAMS: Duration = Duration::from_millis(400);
 /// The same for people. Behind a queue this slow, they would leave before their turn.

@@ -1,4 +1,4 @@
-//! The store as the activity sees it: a file of its own on SQLite, the same database on PostgreSQL.
+//! The store as the activity sees it: a separate file on SQLite, the same database on PostgreSQL.
 
 use super::{Engine, Store};
 use crate::{Steps, StoreError, Tx, Urgency, value::values};
@@ -7,7 +7,7 @@ use crate::{Steps, StoreError, Tx, Urgency, value::values};
 #[derive(Debug, Clone)]
 pub struct ActivityStore(pub(crate) Store);
 
-/// Bytes that a row takes in a PostgreSQL table beside its own: its place in the page, and its entry in the index.
+/// Bytes that a row takes in a PostgreSQL table in addition to its own: its place in the page, and its entry in the index.
 const ROW_OVERHEAD: i64 = 28;
 
 impl ActivityStore {

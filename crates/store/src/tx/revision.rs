@@ -34,9 +34,10 @@ pub async fn read(tx: &mut Tx) -> Result<i64, StoreError> {
     tx.fetch_one(sql, &[]).await?.int("number")
 }
 
-/// Increases the revision, in the transaction of the change, and notifies other replicas at commit (PostgreSQL). Returns the number.
+/// Increases the revision, in the transaction of the change, and notifies other replicas at commit (PostgreSQL). Returns
+/// the number.
 ///
-/// Call it before anything else in a transaction, if at all: it is a lock that serialises such transactions.
+/// If you call it, call it before anything else in a transaction: it is a lock that serialises such transactions.
 /// Writes of this crate to what [`crate::directory::read`] reads increase the revision at commit automatically.
 pub async fn bump(tx: &mut Tx) -> Result<i64, StoreError> {
     tx.execute("UPDATE revision SET number = number + 1 WHERE id = 1", &[])

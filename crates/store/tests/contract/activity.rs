@@ -272,7 +272,7 @@ async fn times_find_their_rows(world: World) {
 async fn another_project_finds_nothing(world: World) {
     let (office, other) = (Office::new(&world), Office::new(&world));
     let both = [&office, &other];
-    // Rows of both stand side by side, and all names are the same.
+    // Rows of both are side by side, and all names are the same.
     let rows = (0..600)
         .map(|number| both[number % 2].call(world.now(), "search"))
         .collect();

@@ -44,7 +44,7 @@ fn is_of(request: &Activity, dimension: Dimension, key: &str) -> bool {
     }
 }
 
-/// Reads the activity in a transaction of its own.
+/// Reads the activity in a separate transaction.
 macro_rules! read {
     ($world:expr, $tx:ident => $work:expr) => {{
         let mut transaction = $world.store.activity().read().await.unwrap();

@@ -166,7 +166,7 @@ async fn counted_events_are_added_when_their_window_is_over(world: World) {
     assert_eq!((report.events, report.waiting), (1, 0));
     let sealed = all(&world, Some(project)).await.remove(0);
     assert_eq!((sealed.occurrences, sealed.seal.unwrap().seq), (3, 1));
-    // One that comes after all, from a process whose clock is behind, changes nothing in the chain.
+    // One that arrives nevertheless, from a process whose clock is behind, changes nothing in the chain.
     let behind = AuditEvent {
         at: late.at.minus(TALLY_WINDOW),
         ..late
@@ -274,7 +274,7 @@ async fn erased_values_are_gone_and_the_chain_is_whole(world: World) {
         erase(Selector::Text("ann@example.com".to_owned())).await.events,
         0
     );
-    // Erasing by hand, with the right digest in the place of the salt, is found: no event tells of it.
+    // Erasing by hand, with the right digest in the place of the salt, is found: no event records it.
     let last = written(&world, project, 1).await.remove(0);
     let digest = last.proofs.unwrap().object_name;
     let digest = digest
@@ -311,7 +311,7 @@ async fn many_writers_at_the_same_time_make_one_chain(world: World) {
                     if round % 3 == 0 {
                         world.clock.advance(TALLY_WINDOW);
                         let (clock, entropy) = random(&world);
-                        // While so many write, there may be no turn for it; what is due is added later.
+                        // While this many write, it may get no turn; what is due is added later.
                         match audit::seal_due(&world.store, clock, entropy).await {
                             Ok(_) | Err(StoreError::Busy) => {}
                             Err(error) => panic!("{error}"),

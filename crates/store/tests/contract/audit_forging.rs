@@ -156,7 +156,7 @@ async fn what_an_anchor_knows_cannot_be_removed_from_the_end(world: World) {
         ..anchored.clone()
     };
     assert_eq!(with(&other).await, [Fault::Rewritten { seq: 4 }]);
-    // The last three events are removed, and the head says so.
+    // The last three events are removed, and the head is changed accordingly.
     let sql = format!("DELETE FROM audit_events WHERE project_id = '{chain}' AND seq > 2");
     by_hand(&world, &sql).await;
     let sql = format!(
@@ -170,7 +170,7 @@ async fn what_an_anchor_knows_cannot_be_removed_from_the_end(world: World) {
     written(&world, project, 4).await;
     is_whole(&world, &chain).await;
     assert_eq!(with(&anchored).await, [Fault::Rewritten { seq: 4 }]);
-    // Where its event was deleted because of its age, an anchor proves nothing, and is no fault.
+    // If its event was deleted because of its age, an anchor proves nothing, and is not a fault.
     let before = events[0].at.plus(Duration::from_hours(1));
     let deleted = commit!(world, tx => audit::prune(tx, before, 100, random(&world)));
     assert_eq!(deleted, 6);

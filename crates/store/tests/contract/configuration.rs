@@ -336,7 +336,7 @@ async fn a_server_that_gateways_name_stays(world: World) {
         tool: "search".to_owned(),
     }];
     commit!(world, tx => gateway::update(tx, &gateway, seen));
-    // Named only by a tool, it is not among the chosen servers.
+    // Named only by a tool, it is not one of the chosen servers.
     let stored = look!(world, tx => gateway::find(tx, project.id, gateway.id));
     assert_eq!(stored.unwrap(), gateway);
     assert_eq!(

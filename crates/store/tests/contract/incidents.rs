@@ -1,4 +1,4 @@
-//! Incidents: each begins and is over once, however many replicas notice it, and what flickers is one incident.
+//! Incidents: each begins and ends once, however many replicas notice it, and what flickers is one incident.
 
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ async fn all(world: &World, setting: &Setting) -> Vec<Incident> {
     look!(world, tx => incident::list(tx, project, &filter, &page)).items
 }
 
-/// What is told now: of beginnings and of ends.
+/// What is reported now: beginnings and ends.
 async fn told(world: &World) -> (Vec<Incident>, Vec<Incident>) {
     let now = world.now();
     let (begun, over) = (now.minus(TOLD_AFTER), now.minus(SETTLES_AFTER));

@@ -115,7 +115,7 @@ async fn replicas_hear_of_changes(world: World) {
     let project = world.project().await;
     let replica = world.replica().await;
     if world.is_sqlite() {
-        // There is no one to hear from; the wait simply continues, and a poll finds changes.
+        // There are no messages to receive; the wait simply continues, and a poll finds changes.
         let mut waiting = Box::pin(replica.changed());
         let polled = std::future::poll_fn(|context| std::task::Poll::Ready(waiting.as_mut().poll(context)));
         assert!(polled.await.is_pending());

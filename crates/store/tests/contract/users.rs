@@ -221,7 +221,7 @@ async fn a_search_among_many_stops_and_continues(world: World) {
     let second = look("needle", first.next, 20).await;
     let found: Vec<_> = second.items.iter().map(|user| user.id).collect();
     assert_eq!((found, second.next), (vec![needle.id], None));
-    // With one more, it is among them; a full page continues like any other.
+    // With one more, it is included; a full page continues like any other.
     assert_eq!(look("needle", None, 21).await.items.len(), 1);
     let straw = look("straw", None, 10).await;
     assert_eq!(straw.items.len(), 8);

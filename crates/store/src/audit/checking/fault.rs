@@ -50,7 +50,7 @@ pub enum Fault {
         /// Its ID.
         id: String,
     },
-    /// A value was erased, and no event tells of it.
+    /// A value was erased, and no event records it.
     #[error("{part} of event {id} was removed, and no event tells that it was erased")]
     Erased {
         /// The event's ID.
@@ -67,7 +67,7 @@ pub enum Fault {
         /// The number of the last row.
         seq: i64,
     },
-    /// The first events are missing, and no event tells that they were deleted because of their age.
+    /// The first events are missing, and no event records that they were deleted because of their age.
     #[error(
         "the events up to {seq} are missing, and no event tells that they were deleted because of their age"
     )]
@@ -93,7 +93,7 @@ pub enum Fault {
     },
 }
 
-/// A number that may be unreadable.
+/// A number that can be unreadable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shown(pub Option<i64>);
 

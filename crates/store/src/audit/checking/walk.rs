@@ -39,7 +39,7 @@ impl<'a> Walk<'a> {
             chain: head.chain.clone(),
             ..Report::default()
         };
-        // The deleted part proves nothing but its end.
+        // The deleted part proves only its end.
         if let Some(anchored) = anchored
             && anchored.seq == head.base_seq
             && anchored.digest != head.base_digest

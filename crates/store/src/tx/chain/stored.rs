@@ -86,7 +86,7 @@ impl Stored {
         })
     }
 
-    /// The digest of the row at a place of its chain; nothing if a proof is missing or does not fit. It is over every column
+    /// The digest of the row at a place of its chain; `None` if a proof is missing or does not fit. It is over every column
     /// but `tally_key`, which is NULL in every row of a chain, and the digest itself.
     pub(crate) fn digest(&self, seq: i64, previous: &str) -> Option<Digest> {
         let digester = Digester::new("gatewright audit event")
