@@ -1,4 +1,4 @@
-//! What we call ourselves towards servers, and what they call themselves.
+//! Our name for servers, and the names that they report.
 
 use super::era::text_member;
 use crate::wire::{
@@ -19,7 +19,7 @@ const MAX_NAME: usize = 120;
 /// Characters that are kept of the instructions of a server: they fill the context of every model that gets them.
 pub(crate) const INSTRUCTIONS_MAX: usize = 4_000;
 
-/// What a server calls itself, and how it wants to be used.
+/// The name that a server reports, and how it wants to be used.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct About {
     /// Its name, as it wrote it.
@@ -28,7 +28,7 @@ pub struct About {
     pub version: String,
     /// Its `instructions` for the model, cut; empty for none.
     pub instructions: String,
-    /// Whether it says that what it says here may be shared between users (2026-07-28, `cacheScope`).
+    /// Whether it says that this can be shared between users (2026-07-28, `cacheScope`).
     pub(crate) is_public: bool,
     /// The extensions it declares.
     pub(crate) extensions: Extensions,

@@ -1,4 +1,4 @@
-//! What a server announces on a stream, each told at most once a second, however often the server says it: what is told
+//! What a server announces on a stream, each passed on at most once a second, however often the server says it: what is passed on
 //! makes every list of the server be read again, and goes to every client that listens.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
@@ -21,10 +21,10 @@ pub(crate) enum News {
     Resource(Arc<str>),
 }
 
-/// Who is told what a server announces.
+/// The receiver of what a server announces.
 pub(crate) type Told<'a> = dyn Fn(News) + Send + Sync + 'a;
 
-/// What has been announced and waits to be told.
+/// What has been announced and waits to be passed on.
 pub(super) struct Announced<'a> {
     told: &'a Told<'a>,
     lists: [bool; ANNOUNCED.len()],
@@ -34,7 +34,7 @@ pub(super) struct Announced<'a> {
 }
 
 impl<'a> Announced<'a> {
-    /// Nothing yet, or that all lists may have changed where some change may have been `missed`.
+    /// Nothing yet, or that all lists may have changed, if some change may have been `missed`.
     pub(super) fn new(told: &'a Told<'a>, missed: bool) -> Self {
         Self {
             told,
@@ -54,7 +54,7 @@ impl<'a> Announced<'a> {
         self.resources.extend(uris);
     }
 
-    /// When what waits is to be told; nothing while nothing waits.
+    /// When to pass on what waits; `None` while nothing waits.
     pub(super) fn due(&self) -> Option<Instant> {
         let waits = self.lists.contains(&true) || !self.resources.is_empty();
         waits.then(|| self.told_at.map_or_else(Instant::now, |told| told + QUIET))

@@ -11,7 +11,7 @@ pub enum AnswerError {
     /// The server paused for too long.
     #[error("the server paused for too long in its answer")]
     Timeout,
-    /// The user may not go on: their grant or session has ended.
+    /// The user is no longer allowed: their grant or session has ended.
     #[error("the user may no longer read the answer")]
     NotAlive,
     /// The answer is not the one to this request.
@@ -20,7 +20,7 @@ pub enum AnswerError {
 }
 
 impl AnswerError {
-    /// One word for metrics; nothing where the user is at the end of it, and nothing is wrong.
+    /// One word for metrics; `None` if the user ended it, and nothing is wrong.
     pub(super) const fn word(&self) -> Option<&'static str> {
         match self {
             Self::Broken => Some("broken"),

@@ -46,7 +46,7 @@ pub(crate) struct EventsAnswer<B> {
     decoder: Decoder,
     bridge: Bridge,
     upstream: Arc<Upstream>,
-    /// How it goes on where the server closes it before the answer; nothing where it cannot.
+    /// How it continues if the server closes it before the answer; `None` if it cannot.
     resume: Option<Resume<B>>,
     /// The progress that is reported elsewhere.
     progress: Option<Progress>,
@@ -57,20 +57,20 @@ pub(crate) struct EventsAnswer<B> {
     // Boxed because it must not move once it is polled.
     cancelled: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     guard: CallGuard,
-    /// How the client is asked for what the server wants, where it can be. Small, because most answers never use it.
+    /// How the client is asked for what the server wants, if it can be. Small, because most answers never use it.
     asks: Option<Asks>,
     /// The further rounds of a call whose server asked for input.
     rounds: Option<Box<Rounds>>,
     ready: VecDeque<Bytes>,
     ended: bool,
-    /// Why it was ended with an error of ours, in a word.
+    /// Why it was ended with our own error, in a word.
     pub(crate) fault: Option<&'static str>,
     draining: Draining,
 }
 
 /// How a client is asked for what a server wants while it answers a call.
 pub(super) enum Asks {
-    /// The server asks by requests of its own.
+    /// The server asks with its own requests.
     Questions(Box<Questions>),
     /// It asks in the place of a result, which a stateless client understands, with a state that is sealed.
     Sealed(States),
@@ -126,7 +126,7 @@ where
         }
     }
 
-    /// The same, which goes on where the server closes it before the answer, with what is reported elsewhere.
+    /// The same, which continues if the server closes it before the answer, with what is reported elsewhere.
     #[must_use]
     pub(super) fn within_session(self, resume: Resume<B>, progress: Option<Progress>) -> Self {
         Self {
@@ -149,7 +149,7 @@ where
             if self.ended {
                 return self.drain(cx).map(|()| None);
             }
-            // The client has cancelled: nothing more is sent for the request, and dropping the guard tells the server.
+            // The client has cancelled: nothing more is sent for the request, and dropping the guard notifies the server.
             if let Some(cancelled) = &mut self.cancelled
                 && cancelled.as_mut().poll(cx).is_ready()
             {
@@ -200,7 +200,8 @@ where
                 }
                 Poll::Ready(None) => {
                     if !self.goes_on() {
-                        // One that says where its stream stands may still be at it, and is told that no one waits.
+                        // A server that sent event IDs may still be working on it, and is notified that the client no
+                        // longer waits.
                         if self.resume.is_none() || self.decoder.last_event_id().is_none() {
                             self.guard.complete();
                         }
@@ -355,7 +356,7 @@ where
         Poll::Ready(())
     }
 
-    /// Ends the stream for a reason of ours. Who may no longer read is told nothing more.
+    /// Ends the stream for our own reason. A user who is no longer allowed to read gets nothing more.
     fn end(&mut self, why: &AnswerError) {
         match why.word() {
             None => self.ended = true,

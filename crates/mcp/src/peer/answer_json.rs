@@ -33,9 +33,9 @@ pub(crate) struct JsonAnswer<B> {
     guard: CallGuard,
     /// Looked at already, and not passed on yet.
     first: Bytes,
-    /// What `first` takes of the memory for answers, where it was gathered.
+    /// What `first` takes of the memory for answers, if it was gathered.
     share: Option<Share>,
-    /// The first and the last byte of what came that are no white space.
+    /// The first and the last received byte that are not white space.
     edges: Option<(u8, u8)>,
     ended: bool,
     /// What is wrong with it, in a word.
@@ -67,8 +67,8 @@ where
         }
     }
 
-    /// Waits for the beginning of the answer and checks it, while an error can still be told in its place; for all of it, where
-    /// it is short and its length would not be known otherwise. `false` where that has not come `until` then.
+    /// Waits for the beginning of the answer and checks it, while an error can still be returned in its place; for all of it, if
+    /// it is short and its length would not be known otherwise. `false` if that has not arrived by `until`.
     pub(super) async fn look_at_first(
         &mut self,
         until: Option<Instant>,
@@ -106,7 +106,7 @@ where
         Ok(self.ended)
     }
 
-    /// The next piece; nothing where none has come `until` then, and an empty one at the end.
+    /// The next piece; `None` if none has arrived by `until`, and an empty one at the end.
     async fn piece_until(&mut self, until: Option<Instant>) -> Result<Option<Bytes>, AnswerError> {
         match std::future::poll_fn(|cx| self.poll_until(cx, until)).await {
             Came::Late => Ok(None),
@@ -130,7 +130,7 @@ where
     }
 
     /// Reads on until all of it is here, unless it is longer than `most` bytes; whether it is all here. What came is the first
-    /// piece from then on. Nothing where there is no room for it.
+    /// piece from then on. `None` if there is no room for it.
     pub(super) async fn gather(
         &mut self,
         most: usize,

@@ -2,9 +2,9 @@
 //! basic/transports, "Listening for Messages from the Server"). Several SDKs send there whatever a tool asks in the usual way.
 //! One such stream is open for each session that belongs to clients which can be asked, for as long as the session lasts.
 //!
-//! A client with a session is asked on a stream of its own. Stateless clients have none but those of their calls: one is asked
-//! there where a single call runs in the session, which the question is then certainly of; otherwise the server is told why not.
-//! What the server logs goes the same ways, but to calls that want it only.
+//! A client with a session is asked on its own stream. Stateless clients only have the streams of their calls: one is
+//! asked there if a single call runs in the session, which the question then certainly belongs to; otherwise the server
+//! gets an error that says why. What the server logs goes the same ways, but to calls that want it only.
 
 use std::{
     sync::{Arc, Weak},
@@ -52,9 +52,9 @@ use crate::wire::{
 
 /// How long the first call of a session waits until its server is listened to; one that asks before is not heard.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// One event there, bytes; a picture for a model may be in it.
+/// The maximum size of one event there, in bytes; it can contain a picture for a model.
 const EVENT_MAX: usize = 8 * 1024 * 1024;
-/// A message that asks nothing is no longer than this, bytes: it waits for its client in memory that no one counts.
+/// The maximum size of a message that asks nothing, in bytes: it waits for its client in memory that is not counted.
 const NOTE_MAX: usize = 64 * 1024;
 /// A stream that ended is opened again after this long; each that lasts for less than a minute doubles it.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -105,7 +105,7 @@ struct Ear<T> {
     session: Weak<UpstreamSession>,
     user: KeptUser,
     mailbox: Arc<Mailbox>,
-    /// The session of the client, where it has one.
+    /// The session of the client, if it has one.
     client: Option<SessionId>,
     can: ClientCapabilities,
     project: ProjectId,
@@ -117,8 +117,8 @@ struct Ear<T> {
 }
 
 impl<T: Transport> Net<T> {
-    /// Listens to a session that has just begun, for the clients it belongs to. Nothing where the server keeps none, and where as
-    /// many are listened to as may be.
+    /// Listens to a session that has just begun, for the clients it belongs to. `None` if the server keeps none, or the maximum
+    /// number is listened to.
     pub(super) async fn listen_aside(
         self: &Arc<Self>,
         upstream: &Arc<Upstream>,
@@ -143,7 +143,7 @@ impl<T: Transport> Net<T> {
             _place: client.mailbox.aside_places.take(client.project, caller.key)?,
         };
         let (opened, is_open) = oneshot::channel();
-        // A task of its own: it lasts as long as the session, not as a call.
+        // A separate task: it lasts as long as the session, not as a call.
         let task = tokio::spawn(ear.listen(opened));
         let aside = Aside(task.abort_handle());
         let _ = tokio::time::timeout(PATIENCE, is_open).await;
@@ -161,7 +161,7 @@ impl<T: Transport> Ear<T> {
             };
             let began = Instant::now();
             let answer = self.open(&upstream, &session).await;
-            // Said also where it failed: who waits for it goes on.
+            // Also sent if it failed: waiters continue.
             drop(opened.take());
             // The session must not live for this alone.
             drop((upstream, session));
@@ -173,7 +173,7 @@ impl<T: Transport> Ear<T> {
             });
             match answer {
                 Some(answer) if is_stream(&answer) => self.hear(answer, &way).await,
-                // It announces nothing, or the session is over.
+                // It announces nothing, or the session has ended.
                 Some(answer) if answer.status().is_success() || answer.status().is_client_error() => return,
                 Some(_) | None => {}
             }
@@ -279,7 +279,7 @@ impl<T: Transport> Ear<T> {
         session.map_or(Err(0), |session| session.calls.ask(message))
     }
 
-    /// Passes a log message on: to the client on a stream of its own, else to the call that it is certainly of.
+    /// Passes a log message on: to the client on its own stream, else to the call that it certainly belongs to.
     fn log(&self, notification: &Notification<'_>, message: &Bytes) {
         let Some(session) = self.session.upgrade() else {
             return;

@@ -1,4 +1,4 @@
-//! Requests of our own to a server, in whatever era it speaks; lists are read so. How the era is found out and sessions
+//! Our own requests to a server, in the era it supports; lists are read like this. How the era is found out and sessions
 //! begin is in [`super::handshake`].
 
 use std::sync::Arc;
@@ -30,7 +30,7 @@ use crate::wire::{
 /// Bytes of one page of a list.
 pub(super) const PAGE_ANSWER: usize = 16 * 1024 * 1024;
 
-/// Why a request of our own has no result.
+/// Why our own request has no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum AskError {
     /// No usable answer came.
@@ -43,7 +43,7 @@ pub(crate) enum AskError {
 enum Attempt {
     Result(Bytes),
     Refused(ErrorCode),
-    /// The server speaks the other era after all, or the session is over: asked once more it may answer. Why it did not.
+    /// The server supports the other era after all, or the session has ended: a second attempt may succeed. Why it failed.
     Again(Unavailable),
 }
 
@@ -56,7 +56,7 @@ struct Asking<'a> {
 
 impl Asking<'_> {
     /// Whether a server that fails at it cannot be used. One that fails at its prompts or resources has tools all the same,
-    /// and who keeps its lists remembers which of them failed.
+    /// and the part that keeps its lists remembers which of them failed.
     fn speaks_for_server(self) -> bool {
         self.method == ListKind::Tools.method()
     }
@@ -69,8 +69,8 @@ impl Asking<'_> {
 }
 
 impl<T: Transport> Net<T> {
-    /// Asks for a result, in whatever era the server speaks. What is asked so changes nothing at the server, so it is asked
-    /// once more where the first answer shows another era or a session that is over. `members` are further members of
+    /// Asks for a result, in the era the server supports. Such requests change nothing at the server, so a request is repeated
+    /// once if the first answer shows another era or an ended session. `members` are further members of
     /// `params` as JSON text without braces, like `"cursor":"x"`.
     pub(super) async fn ask_for(
         self: &Arc<Self>,

@@ -1,4 +1,4 @@
-//! Answering a server's own requests while its answer to a request of ours is read: some ask whether the gateway is still
+//! Answering a server's own requests while its answer to our request is read: some ask whether the gateway is still
 //! there before they go on.
 
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::wire::{bridge, envelope, headers};
 
-/// How long a reply may take; the answer that is read meanwhile waits for it.
+/// How long a reply can take; the answer that is being read waits for it.
 const REPLY_DEADLINE: Duration = Duration::from_secs(2);
 /// Requests of a server that are answered while one answer is read; what comes beyond is ignored.
 pub(super) const REPLIES_MAX: u32 = 16;

@@ -1,5 +1,5 @@
 //! Tasks that users began through a gateway, or asked for with an id that only they have. What a server says of tasks
-//! without being asked for one of them is passed on only where it is about one of these: a server that takes all users for
+//! without being asked for one of them is passed on only if it is about one of these: a server that takes all users for
 //! one would say the same to each of them.
 
 use std::{
@@ -14,11 +14,11 @@ use moka::sync::Cache;
 use super::caller::CallerKey;
 use crate::wire::fingerprint::{Fingerprint, fingerprint};
 
-/// Users whose tasks are remembered; about 10 kB each at most. The one longest without a request gives way.
+/// Users whose tasks are remembered; about 10 kB each at most. The one without a request for the longest time is forgotten.
 const USERS_MAX: u64 = 5_000;
-/// Tasks remembered of one user; the one that was asked for longest ago gives way.
+/// Tasks remembered of one user; the one that was requested longest ago is forgotten.
 const OF_USER_MAX: usize = 256;
-/// A user's are forgotten after so long without any.
+/// A user's tasks are forgotten after this long without a request.
 const IDLE: Duration = Duration::from_hours(24);
 
 /// Those of one user, the newest last.

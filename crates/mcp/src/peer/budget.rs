@@ -1,4 +1,4 @@
-//! How many bytes of answers are held in memory at once, in the whole process: an answer that must be whole before it
+//! How many bytes of answers are held in memory at the same time, in the whole process: an answer that must be whole before it
 //! can be passed on takes its share as it grows.
 
 use std::sync::{
@@ -6,9 +6,9 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-/// Bytes held at once: eight of the largest events, or thousands of usual ones.
+/// The maximum number of bytes held: eight of the largest events, or thousands of usual ones.
 const HELD_MAX: usize = 256 * 1024 * 1024;
-/// What is told when there is no share left.
+/// The error if there is no share left.
 pub(super) const BUSY: &str = "The gateway is passing on too many large answers right now, so it dropped this one. The server may have carried the call out: check before you try again, and ask for less at once.";
 
 /// What is held by all answers together.
@@ -27,7 +27,7 @@ impl Budget {
     }
 }
 
-/// What one answer holds; given back when it is dropped.
+/// What one answer holds; returned when it is dropped.
 #[derive(Debug)]
 pub(super) struct Share {
     budget: Arc<Budget>,
@@ -35,7 +35,7 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// Holds `bytes` from now on; `false` when there is no room for that, and then it holds what it held.
+    /// Holds `bytes` from now on; `false` if there is no room for that, and then it holds the same as before.
     pub(super) fn resize(&mut self, bytes: usize) -> bool {
         if bytes > self.held {
             let more = bytes - self.held;

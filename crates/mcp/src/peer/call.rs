@@ -39,7 +39,7 @@ pub(crate) enum Line {
 pub(crate) enum Attempt<B> {
     /// The server has answered.
     Answered(Answered<B>),
-    /// By the standard nothing was done, and the call may be sent once more. Why it was refused.
+    /// By the standard nothing was done, and the call can be sent again. Why it was refused.
     Again(CallGuard, Unavailable),
     /// The server refuses the headers that its own list asks for.
     HeadersRefused {
@@ -79,7 +79,7 @@ async fn waiting<B>(
 }
 
 impl<T: Transport> Net<T> {
-    /// Finds out what a call to a server needs: its era, and a session where it has such.
+    /// Finds out what a call to a server needs: its era, and a session if it uses sessions.
     pub(super) async fn begin_line(
         self: &Arc<Self>,
         upstream: &Upstream,
@@ -120,8 +120,8 @@ impl<T: Transport> Net<T> {
             progress,
             until: call.takes_stream.then(|| Instant::now() + SIGN_OF_LIFE),
         };
-        // Boxed because who has waited for long goes on waiting elsewhere: a call pays an allocation and a timer so that no
-        // client or proxy gives a slow one up.
+        // Boxed because a long wait continues elsewhere: a call pays an allocation and a timer so that clients and proxies
+        // do not give up on a slow one.
         let sending = Arc::clone(self).send_for(Arc::clone(upstream), request);
         let mut sending = Box::pin(sending);
         let answer = match waiting(&mut sending, &mut sent).await {
@@ -198,8 +198,8 @@ impl<T: Transport> Net<T> {
         Answered::Events(Box::new(events))
     }
 
-    /// A status that is no success: what it means for the call, which may have been carried out all the same. Two things
-    /// only are known to have done nothing: a session that is over, told with 404 and not as the answer to the call, and
+    /// A status that is not a success: what it means for the call, which may have been carried out nevertheless. Only two
+    /// things are known to have done nothing: an ended session, reported with 404 and not as the answer to the call, and
     /// mirrored headers that differ from what the server's list asks for now.
     async fn refused(
         &self,
@@ -211,7 +211,7 @@ impl<T: Transport> Net<T> {
     ) -> Result<Attempt<T::Body>, CallError> {
         let Sent { bridge, session, .. } = sent;
         let (upstream, session) = (to.upstream, session.as_ref());
-        // A refusal is a whole answer: there is nothing left to cancel.
+        // A refusal is a complete answer: there is nothing left to cancel.
         guard.unwatch();
         let reading = whole::<T>(upstream, answer, SMALL_ANSWER, None);
         let answer = tokio::time::timeout(upstream.config.timeout, reading)

@@ -1,4 +1,4 @@
-//! What must happen when a call ends before its answer did: a server with sessions is told, a stateless one sees its
+//! What must happen when a call ends before its answer: a server with sessions is notified, a stateless one sees its
 //! connection closed.
 
 use std::{
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::wire::{jsonrpc, listing::ListKind, uri_finder::UriFinder};
 
-/// How long a notice to a server may take; no one waits for it.
+/// How long a notice to a server can take; nothing waits for it.
 const NOTICE_DEADLINE: Duration = Duration::from_secs(5);
 /// Requests of a server answered within one call; what comes beyond is ignored.
 const REPLIES_MAX: u32 = 64;
@@ -30,11 +30,11 @@ pub(crate) type Held = Box<dyn Send + Sync>;
 
 /// Kept with a call until its answer is complete. Dropped earlier, it cancels the call at a server with sessions.
 pub(crate) struct CallGuard {
-    /// Whose session with a server the call runs in, where it runs in one.
+    /// Whose session with a server the call runs in, if any.
     caller: SlotKey,
     /// What is held for as long as the call runs: the entry that lets the client cancel it by id.
     held: Option<Held>,
-    /// The stream that the server is listened to with meanwhile.
+    /// The stream on which the server is listened to in the meantime.
     listening: Option<Held>,
     /// Who keeps what the server lists.
     lists: Option<Arc<dyn Lists>>,
@@ -87,7 +87,7 @@ impl CallGuard {
         self.channel = Some(Box::new(call));
     }
 
-    /// There is nothing to cancel at the server, but the call goes on.
+    /// There is nothing to cancel at the server, but the call continues.
     pub(super) fn unwatch(&mut self) {
         self.channel = None;
     }
@@ -180,7 +180,7 @@ pub(super) struct SessionCall<T> {
 
 impl<T: Transport> SessionCall<T> {
     fn send(&self, body: Bytes) {
-        // A task of its own, because this is called where nothing can wait: in `Drop` and while a body is polled. It is
+        // A separate task, because this is called where waiting is not possible: in `Drop` and while a body is polled. It is
         // rare, and bounded by its deadline.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;

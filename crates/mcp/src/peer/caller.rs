@@ -84,31 +84,31 @@ pub enum Runs {
 /// Why nothing more may run for a user at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Busy {
-    /// As many of their own requests run as may run at once.
+    /// The maximum number of their own requests is running.
     #[error(
         "{0} of your requests are running at this gateway, which is as many as may run at once. Try again when one has finished."
     )]
     Person(u32),
-    /// As many of their own messages are on their way as may be at once.
+    /// The maximum number of their own messages is on its way.
     #[error(
         "{0} of your messages to this gateway are still on their way, which is as many as may be at once. Try again when one has arrived."
     )]
     Sending(u32),
-    /// The project of the gateway has as many running as may run at once.
+    /// The project of the gateway has the maximum number running.
     #[error("Too many requests are running at this gateway right now. Try again in a moment.")]
     Project,
 }
 
-/// A place among what runs, returned when it is dropped.
+/// A place for a running request, returned when it is dropped.
 pub type Place = Box<dyn Send + Sync>;
 
 /// What depends on who the user is.
 pub trait Identify: Send + Sync {
-    /// Asks for the credentials for a server that is told who the user is. What is in memory is answered at once.
+    /// Asks for the credentials for a server that learns who the user is. What is in memory is returned immediately.
     fn credentials<'a>(&'a self, server: &'a UpstreamConfig) -> Asked<'a>;
 
     /// The same user for work that outlives the request, such as a list that is read for all who wait for it. A request
-    /// borrows who its user is, so that it pays for no allocation; only what goes on behind it pays for this one.
+    /// borrows who its user is, so that it needs no allocation; only what continues after it needs this one.
     fn kept(&self) -> Arc<dyn Identify>;
 
     /// Tells, for as long as an answer to the user streams, whether they may go on.
@@ -119,7 +119,7 @@ pub trait Identify: Send + Sync {
         None
     }
 
-    /// Takes a place among what runs at once. The place is held until the answer has ended.
+    /// Takes a place for a running request. The place is held until the answer has ended.
     fn admit(&self, _what: Runs) -> Result<(), Busy> {
         Ok(())
     }
@@ -131,13 +131,13 @@ pub trait Identify: Send + Sync {
 }
 
 /// A conversation of a user with its own session at each server that keeps a state: the session of a client, or what stateless
-/// clients that can be asked the same have in common. What a server says there, what it lists and what it was told there
-/// concern no other conversation.
+/// clients that can be asked the same share. What a server says there, what it lists and what it learned there stays out
+/// of other conversations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conversation {
     /// Tells those of one user apart.
     pub(crate) key: [u8; 16],
-    /// The capabilities that servers are told, JSON text of an object.
+    /// The capabilities that servers receive, as the JSON text of an object.
     pub(crate) declares: Arc<str>,
     /// Whether its sessions are listened to for what servers ask, and need no other stream.
     pub(crate) is_heard_aside: bool,
@@ -150,7 +150,7 @@ pub struct Caller<'a> {
     pub key: CallerKey,
     /// Which class of users they belong to.
     pub class: RuleClass,
-    /// What servers are told about them.
+    /// What servers learn about them.
     pub identity: &'a dyn Identify,
     /// The conversation it belongs to; nothing for what all conversations of the user share.
     pub conversation: Option<&'a Conversation>,

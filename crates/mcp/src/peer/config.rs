@@ -17,7 +17,7 @@ pub struct UpstreamConfig {
     pub project: ProjectId,
     /// What it is called in messages.
     pub slug: String,
-    /// What the names of its tools and prompts begin with, where they do.
+    /// The prefix of the names of its tools and prompts, if they have one.
     pub prefix: String,
     /// Its Streamable HTTP endpoint.
     pub url: Uri,
@@ -25,14 +25,14 @@ pub struct UpstreamConfig {
     pub audience: String,
     /// How long one request may take until its answer begins, and how long an answer may pause.
     pub timeout: Duration,
-    /// How often a request that surely was not processed is sent again.
+    /// How often a request that was certainly not processed is sent again.
     pub retries: u8,
     /// The administrator's own headers, secrets filled in.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// What it is told about the user.
+    /// What it learns about the user.
     pub identity: IdentityForwarding,
     /// Which revisions of MCP are tried with it.
     pub protocol: ProtocolChoice,
-    /// Why it is not called at all, where its headers cannot be filled in.
+    /// Why it is not called, if its headers cannot be filled in.
     pub problem: Option<String>,
 }

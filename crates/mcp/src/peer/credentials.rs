@@ -1,4 +1,4 @@
-//! What a server is told about the user of a request: it may be here, or have to be waited for.
+//! What a server learns about the user of a request: available, or to be waited for.
 
 use std::{
     fmt,
@@ -59,7 +59,7 @@ impl NoCredentials {
     }
 }
 
-/// The answer to who asks for credentials.
+/// The answer to a request for credentials.
 pub type Granted = Result<Credentials, NoCredentials>;
 
 /// Credentials that were asked for. Those that are in memory, which is nearly always, cost no allocation and are never

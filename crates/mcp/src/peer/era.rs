@@ -1,4 +1,4 @@
-//! Which era of MCP an answer of a server shows, and whether it means that a session is over
+//! Which era of MCP an answer of a server shows, and whether it means that a session has ended
 //! (2026-07-28 basic/transports/streamable-http, backward compatibility; 2025-11-25 basic/transports, session management).
 
 use http::StatusCode;
@@ -11,7 +11,7 @@ use crate::wire::{
     version::ProtocolVersion,
 };
 
-/// Whether a status without a JSON-RPC message means that the server does not speak the era it was thought to speak.
+/// Whether a status without a JSON-RPC message means that the server does not support the era it was assumed to support.
 pub(super) fn may_be_other_era(status: StatusCode) -> bool {
     matches!(
         status,
@@ -22,7 +22,7 @@ pub(super) fn may_be_other_era(status: StatusCode) -> bool {
     )
 }
 
-/// Whether an error shows that a server thought to be stateless is not: it speaks no version of that era, or refuses in
+/// Whether an error shows that a server assumed to be stateless is not: it supports no version of that era, or refuses in
 /// the words of older implementations, whose codes no newer one uses (2026-07-28 basic, error codes).
 pub(super) fn denies_modern(status: StatusCode, code: ErrorCode) -> bool {
     code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION || (may_be_other_era(status) && is_of_older_sdks(code))
@@ -33,15 +33,15 @@ pub(super) fn denies_modern(status: StatusCode, code: ErrorCode) -> bool {
 pub(super) enum SessionLoss {
     /// Nothing: it goes on.
     No,
-    /// It is over, and by the standard nothing was done with the request.
+    /// It has ended, and by the standard nothing was done with the request.
     Surely,
-    /// It is over or may be; the request may have been carried out.
+    /// It has ended or may have; the request may have been carried out.
     Maybe,
 }
 
-/// Whether an answer means that the server has forgotten the session. 404 by the standard, as long as it is no answer to
+/// Whether an answer means that the server has forgotten the session. 404 by the standard, as long as it is not an answer to
 /// the request itself; servers in use say it with other statuses too, and with codes of the older SDKs. `error` is the
-/// JSON-RPC error in its body, and `is_ours` tells whether that bears the id of the request.
+/// JSON-RPC error in its body, and `is_ours` says whether that has the ID of the request.
 pub(super) fn session_loss(
     status: StatusCode,
     session: &UpstreamSession,
@@ -58,7 +58,7 @@ pub(super) fn session_loss(
         Some(error) => {
             is_of_older_sdks(error.code) && (!status.is_success() || error.names_session)
                 || !is_ours && !status.is_success() && error.names_session
-                // Some give the refusal the id of the request, which may then be an answer to it.
+                // Some send the refusal with the ID of the request, so it may be an answer to it.
                 || status == StatusCode::NOT_FOUND
                     && error.code == ErrorCode::INVALID_REQUEST
                     && error.names_session
@@ -85,7 +85,7 @@ pub(super) fn session_loss(
 pub(super) struct SaidError {
     /// Its code.
     pub(super) code: ErrorCode,
-    /// Whether its message speaks of a session.
+    /// Whether its message mentions a session.
     pub(super) names_session: bool,
 }
 
@@ -99,20 +99,20 @@ impl SaidError {
     }
 }
 
-/// The codes older implementations refuse a request with before they look at it; no newer one uses them. One of them has a
-/// meaning of its own: a resource that was not found (2025-11-25 server/resources, "Error Handling").
+/// The codes older implementations refuse a request with before they look at it; no newer one uses them. One of them has
+/// its own meaning: a resource that was not found (2025-11-25 server/resources, "Error Handling").
 const fn is_of_older_sdks(code: ErrorCode) -> bool {
     -32_019 <= code.0 && code.0 <= -32_000 && code.0 != ErrorCode::LEGACY_RESOURCE_NOT_FOUND.0
 }
 
-/// The text of a member of an object, where it is a string.
+/// The text of a member of an object, if it is a string.
 pub(super) fn text_member(body: &[u8], object: Span, name: &str) -> Option<String> {
     let [member] = scan::pick(body, object, [name]).ok()?;
     let member = member.filter(|member| member.kind == Kind::String)?;
     scan::decode_string(member.value.of(body)).map(std::borrow::Cow::into_owned)
 }
 
-/// The versions spoken here that a member of an object lists.
+/// The supported versions that a member of an object lists.
 pub(super) fn listed_versions(body: &[u8], object: Span, name: &str) -> Vec<ProtocolVersion> {
     let Ok([Some(list)]) = scan::pick(body, object, [name]) else {
         return Vec::new();
@@ -128,7 +128,7 @@ pub(super) fn listed_versions(body: &[u8], object: Span, name: &str) -> Vec<Prot
         .collect()
 }
 
-/// The versions spoken here that a refusal of a version offers in its place: in `data` as the standard has it, or in the
+/// The supported versions that a refusal of a version offers instead: in `data` as the standard has it, or in the
 /// words of the message, as the older SDKs do.
 pub(super) fn offered_versions(body: &[u8], error: &ErrorMembers<'_>) -> Vec<ProtocolVersion> {
     let in_data = |name| {

@@ -1,4 +1,4 @@
-//! One request of our own to a server and its whole answer.
+//! One of our own requests to a server and its whole answer.
 
 use bytes::Bytes;
 use http::{Method, Request};
@@ -24,7 +24,7 @@ use crate::wire::{
 pub(super) const SMALL_ANSWER: usize = 1024 * 1024;
 
 impl<T: Transport> Net<T> {
-    /// Sends a request of our own and reads the whole answer within the time limit of the server. Where it fails, the server
+    /// Sends our own request and reads the whole answer within the time limit of the server. If it fails, the server
     /// cannot be used.
     pub(super) async fn ask_once(
         &self,
@@ -42,7 +42,7 @@ impl<T: Transport> Net<T> {
         outcome
     }
 
-    /// The same, and where it fails that says nothing of the server beyond this request.
+    /// The same, but a failure says nothing about the server beyond this request.
     pub(super) async fn ask_quietly(
         &self,
         upstream: &Upstream,
@@ -61,7 +61,7 @@ impl<T: Transport> Net<T> {
     }
 }
 
-/// A request of our own in the stateless era; it claims no capability of a client.
+/// Our own request in the stateless era; it does not claim capabilities of a client.
 pub(super) async fn modern_request(
     upstream: &Upstream,
     caller: Caller<'_>,

@@ -41,7 +41,7 @@ enum Begun {
 
 /// Why no session began.
 pub(super) enum NoSession {
-    /// The server speaks the stateless era after all.
+    /// The server supports the stateless era after all.
     Modern,
     Unavailable(Unavailable),
 }
@@ -53,7 +53,7 @@ impl From<Unavailable> for NoSession {
 }
 
 impl<T: Transport> Net<T> {
-    /// The session of a conversation with a server, begun where there is none.
+    /// The session of a conversation with a server; begins one if there is none.
     pub(super) async fn session(
         self: &Arc<Self>,
         upstream: &Upstream,
@@ -67,7 +67,7 @@ impl<T: Transport> Net<T> {
         match Box::pin(self.begin(upstream, caller, None)).await {
             Ok(session) => Ok(session),
             Err(NoSession::Unavailable(why)) => {
-                // A server that was updated may not have the older transport any more.
+                // A server that was updated may no longer have the older transport.
                 if upstream.is_over_http_sse() && matches!(why, Unavailable::NotMcp { .. }) {
                     upstream.forget_era(Era::Legacy);
                 }
@@ -80,7 +80,7 @@ impl<T: Transport> Net<T> {
         }
     }
 
-    /// Begins a session where there is none, with the newest version of MCP that the server named before, if it did.
+    /// Begins a session, with the newest version of MCP that the server named before, if it did.
     pub(super) async fn begin(
         self: &Arc<Self>,
         upstream: &Upstream,

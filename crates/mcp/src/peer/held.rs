@@ -1,4 +1,4 @@
-//! Calls to servers with sessions that wait for their stateless client: the server asked something, the client was given an
+//! Calls to servers with sessions that wait for their stateless client: the server asked something, the client received an
 //! `input_required` result, and the call goes on with the retry (2026-07-28 basic/patterns/mrtr). Each is an open
 //! connection to its server, so they are bounded in number, by user and in all, in time, and in what they hold.
 
@@ -20,7 +20,7 @@ use crate::wire::{envelope::Request, log_level::Logs};
 
 /// How long a call is held.
 pub(super) const HELD_FOR: Duration = Duration::from_mins(10);
-/// Bytes of a server that came behind its question and are held with the call.
+/// Bytes of a server that came after its question and are held with the call.
 pub(super) const BEHIND_MAX: usize = 64 * 1024;
 
 /// A client that comes back to its call.
@@ -32,7 +32,7 @@ pub(crate) struct Retry<'a> {
     pub(crate) request: &'a Request<'a>,
     /// Which log messages it wants.
     pub(crate) logs: Logs,
-    /// Tells whether its user may go on; where another replica has asked them, the call itself knows its user.
+    /// Tells whether its user is still allowed; if another replica has asked them, the call itself knows its user.
     pub(crate) alive: Option<Alive>,
 }
 
@@ -72,13 +72,13 @@ impl Mailbox {
         answer: Box<dyn Any + Send>,
     ) {
         let mailbox: Weak<Self> = Arc::downgrade(self);
-        // A task of its own, because nothing polls a call that is held. There are as many as calls are held.
+        // A separate task, because nothing polls a call that is held. There is one for each held call.
         let expiry = tokio::spawn(async move {
             tokio::time::sleep_until(until).await;
             let expired = mailbox
                 .upgrade()
                 .and_then(|mailbox| mailbox.held.lock().calls.remove(&nonce));
-            // Not while the lock is held: the answer gives its place back.
+            // Not while the lock is held: the answer returns its place.
             drop(expired);
         });
         let call = HeldCall {

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::wire::{capabilities::Capabilities, jsonrpc, version::Era};
 
-/// A session that was begun for looking is ended; no one waits longer for that.
+/// How long ending a session that was begun for a check can take.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 impl<T: Transport> Peers for Net<T> {
@@ -85,7 +85,7 @@ impl<T: Transport> Peers for Net<T> {
             session: Arc::clone(&session),
             user: KeptUser::of(caller),
         });
-        // A task of its own, because the client does not wait for it. There is one for each session at most.
+        // A separate task, because the client does not wait for it. At most one for each session.
         tokio::spawn(async move {
             loop {
                 let message = jsonrpc::write_notification("notifications/roots/list_changed", None);
@@ -140,7 +140,7 @@ impl<T: Transport> Peers for Net<T> {
         self.subscribe_to(upstream, caller, uri).await
     }
 
-    /// Ends the session that was begun, where one was (2025-11-25 basic/transports, "Session Management"). Servers may refuse.
+    /// Ends the session that was begun, if one was (2025-11-25 basic/transports, "Session Management"). Servers may refuse.
     async fn leave(&self, upstream: &Upstream, caller: CallerKey) {
         let Some(session) = upstream.sessions.slot(caller).get() else {
             return;

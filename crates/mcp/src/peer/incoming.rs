@@ -42,7 +42,7 @@ use crate::wire::{
     version::Era,
 };
 
-/// An error of a server that says that a session is over is no longer than this, bytes.
+/// The maximum size of an error that says that a session has ended, in bytes.
 const SMALL_ERROR: usize = 4 * 1024;
 
 /// An answer that begins a task is no longer than this, bytes.
@@ -68,11 +68,11 @@ pub(crate) enum Answered<B> {
 pub(super) struct Sent {
     pub(super) bridge: Bridge,
     pub(super) session: Option<Arc<UpstreamSession>>,
-    /// The message as it was sent, where it may have to be sent again with what the client answers.
+    /// The message as it was sent, if it may have to be sent again with the client's answer.
     pub(super) body: Option<Bytes>,
     /// The progress that is reported elsewhere.
     pub(super) progress: Option<Progress>,
-    /// When the client gets a sign of life, where it takes a stream.
+    /// When the client gets a sign of life, if it accepts a stream.
     pub(super) until: Option<Instant>,
 }
 
@@ -195,8 +195,8 @@ async fn with_tasks<T: Transport>(
     }
 }
 
-/// How the client is asked for what the server wants while it answers by events, which is known only when the call itself
-/// is over. That costs an allocation or two, and only where the client declares that it can be asked.
+/// How the client is asked for what the server wants while it answers by events, which is known only after the call itself.
+/// That costs an allocation or two, and only if the client declares that it can be asked.
 pub(super) fn asks<T: Transport>(
     net: &Arc<Net<T>>,
     sent: &Sent,
@@ -268,13 +268,13 @@ fn late<T: Transport>(
         Watch::new(upstream.config.timeout, call.caller.identity.alive()),
         net.budget.share(),
         cancelled.cloned(),
-        // The answer has a guard of its own.
+        // The answer has its own guard.
         CallGuard::new(call.slot(), None),
     );
     Answered::Events(Box::new(events.with_asks(asks)))
 }
 
-/// Whether an answer that is here as a whole already is an error that means that the session is over.
+/// Whether an answer that has arrived completely is an error that means that the session has ended.
 fn ends_session(first: &[u8], session: &UpstreamSession) -> bool {
     if first.len() > SMALL_ERROR || memchr::memmem::find(first, b"\"error\"").is_none() {
         return false;
@@ -303,7 +303,7 @@ async fn translated<T: Transport>(
     cancelled: Option<&CancellationToken>,
 ) -> Result<Answered<T::Body>, CallError> {
     let (upstream, bridge) = (to.upstream, &sent.bridge);
-    // It lasts longer than this answer where that asks for another round.
+    // It lasts longer than this answer if that asks for another round.
     let held = guard.take_held();
     let mut json = JsonAnswer::new(body, None, watch, guard);
     let first = json.look_at_first(sent.until, &net.budget).await;
@@ -363,7 +363,7 @@ fn not_passed_on(upstream: &Upstream, why: &AnswerError) -> CallError {
     }
 }
 
-/// The same, where the user may read why.
+/// The same, if the user may read why.
 pub(super) fn unavailable(upstream: &Upstream, why: &AnswerError) -> Unavailable {
     match why {
         AnswerError::Broken | AnswerError::NotAlive => upstream.lost(),

@@ -40,7 +40,7 @@ pub(super) enum Opened<B> {
 }
 
 impl<B> Opened<B> {
-    /// The server gave no usable answer to the call.
+    /// The server did not answer the call in a usable way.
     pub(super) fn unanswered(why: &Unavailable) -> Self {
         Self::Failed(why.reason(), why.of_call())
     }
@@ -111,7 +111,7 @@ impl<T: Transport> Late<T> {
     }
 }
 
-/// Waits for the rest of an answer whose head has come. It is as the client gets it where `bridge` is not needed, but for ids
+/// Waits for the rest of an answer whose head has arrived. It is as the client gets it if `bridge` is not needed, except for IDs
 /// of tasks.
 pub(super) async fn rest<B>(
     mut json: JsonAnswer<B>,

@@ -31,7 +31,7 @@ use crate::wire::{
     version::Era,
 };
 
-/// A stream on which nothing comes for so long, not even a comment, is opened again.
+/// A stream on which nothing arrives for this long, not even a comment, is opened again.
 const SILENCE_MAX: Duration = Duration::from_mins(30);
 /// Requests of the server that are answered on one stream, pings above all; later ones are not.
 const REPLIES_MAX: usize = 64;
@@ -57,7 +57,7 @@ pub(crate) struct Ear<'a> {
     pub(crate) missed: bool,
     /// The resources whose changes are wanted.
     pub(crate) wanted: &'a Wanted,
-    /// Who is told.
+    /// The receiver.
     pub(crate) told: &'a Told<'a>,
 }
 
@@ -91,8 +91,8 @@ impl<B> Heard<B> {
 type Adjusting<'a, B> = Pin<Box<dyn Future<Output = Option<Heard<B>>> + Send + 'a>>;
 
 impl<T: Transport> Net<T> {
-    /// Listens to a server until its stream ends. Who listens is told which lists and resources have changed: all of them
-    /// once the stream is open, where some may have been missed.
+    /// Listens to a server until its stream ends. The receiver learns which lists and resources have changed: all of them
+    /// once the stream is open, if some may have been missed.
     pub(super) async fn hear(
         self: &Arc<Self>,
         upstream: &Upstream,
@@ -185,7 +185,7 @@ impl<T: Transport> Net<T> {
     }
 }
 
-/// Why there is nothing to listen to; nothing where there is.
+/// Why there is nothing to listen to; `None` if there is.
 fn refused<B>(
     upstream: &Upstream,
     caller: Caller<'_>,
@@ -199,7 +199,7 @@ fn refused<B>(
     Some(match (answer.status(), session) {
         (StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED, _)
         | (StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST, None) => Listened::Never,
-        // The session is over (2025-11-25 basic/transports, "Session Management"): another one begins.
+        // The session has ended (2025-11-25 basic/transports, "Session Management"): another one begins.
         (StatusCode::NOT_FOUND, Some(session)) => {
             upstream.sessions.slot(caller.slot()).forget(session);
             session.is_over();
@@ -236,7 +236,7 @@ fn report(session: Option<&UpstreamSession>, notification: &Notification<'_>, me
     }
 }
 
-/// What became of what a server is asked for, where it is.
+/// The outcome of what a server is asked for, if it is asked.
 async fn adjusted<B>(adjusting: &mut Option<Adjusting<'_, B>>) -> Option<Heard<B>> {
     match adjusting {
         Some(adjusting) => adjusting.as_mut().await,

@@ -1,5 +1,5 @@
 //! Telling a server with sessions which log messages are wanted (2025-11-25 server/utilities/logging): with the first call that
-//! wants more than it was told before, or others in a session that belongs to one client. Each call gets of that what it wants
+//! wants more than before, or a different level in a session that belongs to one client. Each call gets of that what it wants
 //! itself.
 
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use super::{caller::Caller, net::Net, session::UpstreamSession, transport::Trans
 use crate::wire::{capabilities::Capability, log_level::LogLevel};
 
 impl<T: Transport> Net<T> {
-    /// Has the server of a session send messages of this level, where it does not yet.
+    /// Makes the server of a session send messages of this level, if it does not yet.
     pub(super) async fn want_logs(
         self: &Arc<Self>,
         upstream: &Upstream,

@@ -1,5 +1,5 @@
 //! What servers have asked of clients and wait for: which questions are open, whose they are, and the answers to them.
-//! Everything is bounded, by call, session, user, project and process; a question that is not answered in time is given up.
+//! Everything is bounded, by call, session, user, project and process; a question that is not answered in time is dropped.
 
 use std::{
     collections::HashMap,
@@ -22,9 +22,9 @@ use super::{
 };
 use crate::wire::id::RequestId;
 
-/// How long a client may take for an answer: a person may have to read, type, or sign in elsewhere.
+/// How long a client can take for an answer: a person may have to read, enter something, or sign in elsewhere.
 pub(super) const ANSWER_MAX: Duration = Duration::from_mins(10);
-/// Questions of one call that are open at once.
+/// Questions of one call that can be open at the same time.
 pub(super) const OF_CALL_MAX: usize = 16;
 /// Those of one session of a client.
 const OF_SESSION_MAX: u32 = 64;
@@ -33,7 +33,7 @@ const OF_SESSION_MAX: u32 = 64;
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     pub(crate) seals: Seals,
-    /// Touched only where a server asks something, and where a client answers.
+    /// Touched only if a server asks something, and when a client answers.
     open: Mutex<OpenQuestions>,
     /// Calls that wait for their client to come back with an answer.
     pub(super) held: HeldCalls,
@@ -77,7 +77,7 @@ pub(crate) enum Delivered {
     Unknown,
 }
 
-/// A question that is open. When it is dropped, no one waits for the answer any more.
+/// A question that is open. When it is dropped, the answer is no longer waited for.
 #[derive(Debug)]
 pub(super) struct OpenQuestion {
     mailbox: Arc<Mailbox>,
@@ -104,7 +104,7 @@ impl Mailbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, OpenQuestions> {
-        // Single operations on maps leave them whole even where one of them panicked.
+        // Single operations on maps leave them whole even if one of them panicked.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -211,7 +211,7 @@ fn give_back<K: Eq + Hash>(counts: &mut HashMap<K, u32>, key: &K) {
 }
 
 impl OpenQuestion {
-    /// The answer of the client, a response; nothing where it takes too long.
+    /// The answer of the client, a response; `None` if it takes too long.
     pub(super) async fn answer(&mut self) -> Option<Bytes> {
         let told = tokio::time::timeout(ANSWER_MAX, &mut self.told).await;
         told.ok()?.ok()

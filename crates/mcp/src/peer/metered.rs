@@ -20,7 +20,7 @@ use super::{
 
 /// Makes room for what arrives.
 pub(crate) trait Meter: Send + Sync + 'static {
-    /// Makes room for so many bytes more; `false` where there is none, and the answer is cut off.
+    /// Makes room for this many more bytes; `false` if there is none, and the answer is cut off.
     fn grow(&self, bytes: usize) -> bool;
 
     /// Whether something was cut off.

@@ -1,5 +1,5 @@
-//! One server and how it is spoken with: its configuration and what is known of it, the requests of our own, sessions,
-//! and which era it speaks. The layers above speak with servers through [`peers::Peers`]; HTTP is its one implementation,
+//! One server and the communication with it: its configuration and what is known about it, our own requests, sessions,
+//! and which era it supports. The layers above reach servers through [`peers::Peers`]; HTTP is its one implementation,
 //! over a [`transport::Transport`].
 
 pub(crate) mod about;

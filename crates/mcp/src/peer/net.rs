@@ -21,7 +21,7 @@ pub(crate) struct Net<T> {
     pub(super) transport: T,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) budget: Arc<Budget>,
-    /// How many sessions are ended at once.
+    /// How many sessions are ended at the same time.
     pub(super) farewells: Arc<Semaphore>,
 }
 
@@ -52,7 +52,7 @@ impl<T: Transport> Net<T> {
         self.clock.now()
     }
 
-    /// Sends a request, again where it surely was not processed, and waits for the head of the answer.
+    /// Sends a request, again if it was certainly not processed, and waits for the head of the answer.
     pub(super) async fn send(
         &self,
         upstream: &Upstream,

@@ -36,7 +36,7 @@ use crate::wire::{
 pub(crate) struct Call<'a> {
     /// Whose it is.
     pub(crate) caller: Caller<'a>,
-    /// The era the client speaks.
+    /// The era of the client.
     pub(crate) client_era: Era,
     /// Which log messages the client wants.
     pub(crate) logs: Logs,
@@ -136,11 +136,11 @@ pub(super) struct Outgoing {
     pub(crate) request: Request<Bytes>,
     pub(super) bridge: Bridge,
     pub(super) session: Option<Arc<UpstreamSession>>,
-    /// The progress that is reported elsewhere, where the client wants any.
+    /// The progress that is reported elsewhere, if the client wants any.
     pub(super) progress: Option<Progress>,
 }
 
-/// The call as a server with sessions takes it: with an id no other request of the session has.
+/// The call for a server with sessions: with an ID that is unique in the session.
 pub(super) async fn within_session<T: Transport>(
     net: &Arc<Net<T>>,
     call: &Call<'_>,
@@ -169,7 +169,7 @@ pub(super) async fn within_session<T: Transport>(
         net.want_logs(to.upstream, call.caller, &session, level, is_shared)
             .await;
     }
-    // A client with a session is asked on any stream of its own.
+    // A client with a session is asked on any of its streams.
     let can_be_asked = client.session.is_none() && !client.can.is_empty() && call.takes_stream;
     let takes = Takes {
         questions: can_be_asked,
@@ -224,7 +224,7 @@ pub(super) async fn within_session<T: Transport>(
     })
 }
 
-/// The call as a stateless server takes it: unchanged but for a name, and the metadata of an older client.
+/// The call for a stateless server: unchanged except for a name, and the metadata of an older client.
 pub(super) async fn modern(call: &Call<'_>, to: &To<'_>) -> Result<Outgoing, CallError> {
     let mut splice = Splice::new(call.body);
     rename(&mut splice, to);
@@ -281,7 +281,7 @@ pub(super) fn modern_headers(
     }
 }
 
-/// Puts the name that the server knows where the client's is.
+/// Replaces the client's name with the one that the server knows.
 fn rename(splice: &mut Splice<'_>, to: &To<'_>) {
     if *to.text.value != *to.name {
         splice.replace_string(to.text.span, to.name);

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::wire::{capabilities::Capabilities, version::Era};
 
-/// Speaks with servers. What is known of a server lies in its [`Upstream`], which every method is given.
+/// Communicates with servers. What is known about a server is in its [`Upstream`], which every method receives.
 pub(crate) trait Peers: Send + Sync + Sized + 'static {
     /// What the answer to a call is read from.
     type Body;
@@ -35,7 +35,7 @@ pub(crate) trait Peers: Send + Sync + Sized + 'static {
     /// The time by its clock.
     fn now(&self) -> Timestamp;
 
-    /// Asks for a result, in whatever era the server speaks. What is asked so changes nothing at the server. `members` are
+    /// Asks for a result, in the era the server supports. Such requests change nothing at the server. `members` are
     /// further members of `params` as JSON text without braces, like `"cursor":"x"`.
     fn ask(
         self: &Arc<Self>,
@@ -46,7 +46,7 @@ pub(crate) trait Peers: Send + Sync + Sized + 'static {
         meter: &Arc<dyn Meter>,
     ) -> impl Future<Output = Result<Bytes, AskError>> + Send;
 
-    /// The era of a server, found out where it is not known.
+    /// The era of a server, detected if it is not known.
     fn era(
         self: &Arc<Self>,
         upstream: &Upstream,
@@ -77,15 +77,15 @@ pub(crate) trait Peers: Send + Sync + Sized + 'static {
         cancelled: Option<&CancellationToken>,
     ) -> impl Future<Output = Result<Attempt<Self::Body>, CallError>> + Send;
 
-    /// Tells a server within a session, where there is one, that the roots of its client have changed, without waiting for
-    /// that. Changes that come meanwhile are told together.
+    /// Notifies a server within a session, if there is one, that the roots of its client have changed, without waiting for
+    /// that. Changes in the meantime are sent together.
     fn tell_changed_roots(self: &Arc<Self>, upstream: &Arc<Upstream>, caller: Caller<'_>, whose: SlotKey);
 
-    /// Goes on with a call that is held, whose client has come back. Nothing where it is not held any more.
+    /// Continues a call that is held, whose client has come back. `None` if it is no longer held.
     fn resume(&self, retry: Retry<'_>, held: Nonce) -> Option<(Arc<Upstream>, Answered<Self::Body>)>;
 
-    /// Listens to a server for a user until its stream ends. Who listens is told which lists and resources have changed: all
-    /// of them once it is open, where some may have been missed.
+    /// Listens to a server for a user until its stream ends. The receiver learns which lists and resources have changed: all
+    /// of them once it is open, if some may have been missed.
     fn listen(
         self: &Arc<Self>,
         upstream: &Upstream,
@@ -93,8 +93,8 @@ pub(crate) trait Peers: Send + Sync + Sized + 'static {
         ear: Ear<'_>,
     ) -> impl Future<Output = Result<Listened, Unavailable>> + Send;
 
-    /// Tells a client of tasks of a stateless server, until the user may not go on, no one reads it any more, or the server
-    /// turns out to tell of none.
+    /// Passes on to a client the states of tasks of a stateless server, until the user is no longer allowed, the client stops
+    /// reading, or the server turns out to report none.
     fn tell_of_tasks(
         self: &Arc<Self>,
         upstream: Arc<Upstream>,
@@ -102,7 +102,7 @@ pub(crate) trait Peers: Send + Sync + Sized + 'static {
         wanted: WantedTasks,
     ) -> impl Future<Output = ()> + Send + use<Self>;
 
-    /// Asks for the changes of a resource, where that is a request of its own.
+    /// Asks for the changes of a resource, if that is a separate request.
     fn subscribe(
         self: &Arc<Self>,
         upstream: &Upstream,
@@ -110,7 +110,7 @@ pub(crate) trait Peers: Send + Sync + Sized + 'static {
         uri: &Arc<str>,
     ) -> impl Future<Output = Result<(), AskError>> + Send;
 
-    /// Ends the session of a user where there is one, and waits a moment for that.
+    /// Ends the session of a user if there is one, and waits a moment for that.
     fn leave(&self, upstream: &Upstream, caller: CallerKey) -> impl Future<Output = ()> + Send;
 
     /// The same, and what connections say is kept.

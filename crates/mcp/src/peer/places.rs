@@ -1,5 +1,5 @@
-//! How many of something there are at once, such as streams that servers are listened to with or calls that are held: in all, of one project and of
-//! one user, so that no tenant takes the places of the others.
+//! How many of something there can be at the same time, such as streams for listening to servers or calls that are held:
+//! in all, of one project and of one user, so that no tenant takes the places of the others.
 
 use std::{
     collections::HashMap,
@@ -95,7 +95,7 @@ impl Places {
         }
     }
 
-    /// A place for one of a user of a project; nothing where there are as many as may be.
+    /// A place for one of a user of a project; `None` if the maximum is reached.
     pub(crate) fn take(self: &Arc<Self>, project: ProjectId, user: CallerKey) -> Option<Place> {
         let bounds = self.bounds;
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! Finding out which era of MCP a server speaks, with requests that do nothing (2026-07-28 basic/versioning). No call is
+//! Detecting which era of MCP a server supports, with requests that do nothing (2026-07-28 basic/versioning). No call is
 //! sent before the server's own words have told.
 
 use std::{sync::Arc, time::Duration};
@@ -26,10 +26,10 @@ use crate::wire::{
     version::{Era, ProtocolVersion},
 };
 
-/// A server that says nothing to `server/discover` for so long is asked to `initialize` too, and whatever it answers
+/// A server that does not respond to `server/discover` for this long is asked to `initialize` too, and whatever it answers
 /// first counts: servers of the older era were seen to leave unknown methods without an answer.
 const SILENCE: Duration = Duration::from_secs(3);
-/// One that was silent is asked for both at the same time for so long, so that only the first request waits.
+/// One that was silent is asked for both at the same time for this long, so that only the first request waits.
 const SILENT_FOR: Duration = Duration::from_hours(1);
 /// What a stateless server declares that it can do is believed this long.
 const DECLARED_FOR: Duration = Duration::from_mins(5);
@@ -69,7 +69,7 @@ impl<T: Transport> Net<T> {
         if let Some(era) = upstream.era() {
             return Ok(era);
         }
-        // Who waited here has waited for the same answer; a queue in front of a hung server moves at once.
+        // Waiters share the answer, so a queue in front of a hung server drains at once.
         if let Some(why) = upstream.failed_since(failures) {
             return Err(why);
         }
@@ -145,7 +145,7 @@ impl<T: Transport> Net<T> {
                         begun = beginning.as_mut() => break begun,
                     }
                 };
-                // It may be slow to answer the one question and refuse the other.
+                // It may be slow to answer one question and refuse the other.
                 if silent && begun.is_err() && matches!(discovering.await, Ok(Discovered::Modern)) {
                     return Ok(Era::Modern);
                 }
@@ -239,7 +239,7 @@ impl<T: Transport> Net<T> {
                 }
                 (versions, modern)
             }
-            // It is modern, and may speak no modern version we speak: the older era may still be shared.
+            // It is modern, and may not support a modern version that we support: the older era may still be shared.
             Outcome::Error(error) if error.code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION => {
                 let listed = error.data.map(|data| listed_versions(body, data, "supported"));
                 let modern = listed.is_some_and(|versions| is_modern(&versions));

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::session::UpstreamSession;
 
-/// Messages that wait for one call; what comes beyond is dropped, as the next says more.
+/// Messages that wait for one call; any more are dropped, because the next one says more.
 const WAITING_MAX: usize = 16;
 
 /// The calls of one session that want what is sent elsewhere, by the ids the server knows them by, which are their tokens too.
@@ -28,7 +28,7 @@ struct Call {
 /// What a call takes of what does not say which call it is of.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Takes {
-    /// Questions: its client is asked with its answer, because it has no session of its own.
+    /// Questions: its client is asked with its answer, because it does not have its own session.
     pub(super) questions: bool,
     /// Log messages: its client wants some.
     pub(super) logs: bool,
@@ -48,7 +48,7 @@ impl Calls {
         }
     }
 
-    /// Passes a question on to the only call that runs. Where there is another number of them, it is not known which of them the
+    /// Passes a question on to the only call that runs. If there are more or none, it is not known which of them the
     /// question is of, and that number is returned.
     pub(super) fn ask(&self, message: &Bytes) -> Result<(), usize> {
         self.only(|takes| takes.questions, message)
@@ -95,7 +95,7 @@ impl Progress {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
         match self.messages.poll_recv(cx) {
             Poll::Ready(Some(message)) => Poll::Ready(message),
-            // The sender lies in the session for as long as this does.
+            // The sender is in the session for as long as this is.
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     }

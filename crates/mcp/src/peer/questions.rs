@@ -1,5 +1,5 @@
 //! What a server with sessions asks while it answers a call. A client with a session is asked on the stream of its call,
-//! under ids of ours, and answers with a POST (2025-11-25 basic/transports, "Sending Messages to the Server"). A stateless
+//! under our own IDs, and answers with a POST (2025-11-25 basic/transports, "Sending Messages to the Server"). A stateless
 //! client is asked in the place of the result, and the call is held until it comes back.
 
 use std::{
@@ -82,7 +82,7 @@ struct Open {
     given_up: CancellationToken,
 }
 
-/// A question that is over.
+/// A question that has ended.
 struct Over {
     ours: String,
     /// Whether the client may still be working on it.
@@ -96,7 +96,7 @@ pub(super) struct Stateless {
     held: Option<HeldQuestion>,
 }
 
-/// The question that a stateless client was given, and the place of its call.
+/// The question that a stateless client received, and the place of its call.
 struct HeldQuestion {
     theirs: RequestId,
     /// The message as the server sent it.
@@ -113,7 +113,7 @@ struct Until {
     call_expires: Instant,
 }
 
-/// What becomes of a question.
+/// The outcome of a question.
 pub(super) enum Asked {
     /// This goes to the client, and the stream goes on.
     Told(Bytes),
@@ -145,7 +145,7 @@ impl Questions {
     }
 
     /// Asks the client what a message of the server asks. `client_id` is the id of the client's request, JSON text, and `behind`
-    /// the bytes of the server that came behind the question.
+    /// the bytes of the server that came after the question.
     pub(super) fn ask(&mut self, message: &Bytes, client_id: &[u8], behind: usize) -> Asked {
         let Ok(Message::Request(request)) = envelope::parse(message, &Limits::default()) else {
             return Asked::Refused;
@@ -210,7 +210,7 @@ impl Questions {
         }
     }
 
-    /// Ready when something happens to an open question: with what the client is told, if anything.
+    /// Ready when something happens to an open question: with the message to the client, if any.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let Client::InSession(client) = &mut self.client else {
             return Poll::Pending;
@@ -241,7 +241,7 @@ impl Questions {
         }
     }
 
-    /// The server gives a request of its own up, as a message of it says.
+    /// The server cancels its own request with a message.
     pub(super) fn give_up(&self, message: &Bytes) {
         let Ok(Message::Notification(notification)) = envelope::parse(message, &Limits::default()) else {
             return;
@@ -256,7 +256,7 @@ impl Questions {
         }
     }
 
-    /// A question cannot reach its client, and its server is told so in another way.
+    /// A question cannot reach its client, and its server learns that in another way.
     pub(super) fn forget(&mut self, theirs: &RequestId) {
         if let Client::InSession(client) = &self.client {
             for open in client.open.iter().filter(|open| open.theirs == *theirs) {
@@ -265,7 +265,7 @@ impl Questions {
         }
     }
 
-    /// The server has answered the call: what it asked is answered by no one any more, as the client is told by this.
+    /// The server has answered the call: its questions no longer need an answer, as this tells the client.
     pub(super) fn close(&mut self) -> Vec<Bytes> {
         let Client::InSession(client) = &mut self.client else {
             return Vec::new();
@@ -275,7 +275,7 @@ impl Questions {
         open.map(|open| cancelled(&open.ours)).collect()
     }
 
-    /// Under which nonce the call is held, for whom and until when, where it is.
+    /// Under which nonce the call is held, for whom and until when, if it is held.
     pub(super) fn held_as(&self) -> Option<(Nonce, CallerKey, Instant)> {
         match &self.client {
             Client::Stateless(Stateless { held: Some(held), .. }) => {
@@ -323,7 +323,7 @@ impl Questions {
 }
 
 impl Drop for Questions {
-    /// A call that is over takes what it asks with it: the server must not wait for it. Open questions of a session see to that
+    /// A call that has ended ends its questions too: the server must not wait for them. Open questions of a session see to that
     /// themselves.
     fn drop(&mut self) {
         if let Client::Stateless(Stateless { held: Some(held), .. }) = &self.client {
@@ -333,7 +333,7 @@ impl Drop for Questions {
 }
 
 impl Client {
-    /// Whether it is asked on the stream of a call, which has an end; what a session is listened to with lasts.
+    /// Whether it is asked on the stream of a call, which ends; the stream on which a session is listened to stays.
     const fn has_call(&self) -> bool {
         match self {
             Self::InSession(client) => client.stream.is_some(),

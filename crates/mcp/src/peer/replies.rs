@@ -52,7 +52,7 @@ pub(super) trait Replies: Send + Sync {
     /// Sends one reply.
     fn send(self: Arc<Self>, message: Bytes) -> BoxFuture<'static, ()>;
 
-    /// A place among the replies that are on their way within the session; nothing where there is none.
+    /// A place among the replies that are on their way within the session, if there is one.
     fn place(&self) -> Option<OwnedSemaphorePermit>;
 }
 
@@ -60,7 +60,7 @@ pub(super) trait Replies: Send + Sync {
 pub(super) fn send_soon(way: &Arc<dyn Replies>, message: Bytes) {
     // Without a runtime the process is ending.
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-        // A task of its own, because this is called where nothing can wait. It is rare, and bounded by its deadline.
+        // A separate task, because this is called where waiting is not possible. It is rare, and bounded by its deadline.
         runtime.spawn(Arc::clone(way).send(message));
     }
 }

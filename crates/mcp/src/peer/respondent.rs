@@ -28,7 +28,7 @@ pub(crate) struct Respondent<'a> {
     pub(crate) can: ClientCapabilities,
     /// The capabilities it declares, JSON text of an object.
     pub(crate) declared: &'a [u8],
-    /// Its session, where it has one.
+    /// Its session, if it has one.
     pub(crate) session: Option<SessionId>,
 }
 
@@ -48,7 +48,7 @@ impl Respondent<'_> {
         })
     }
 
-    /// What a server that keeps no session is told with a request, JSON text: what the client can do.
+    /// The capabilities of the client, which a server without sessions receives with each request, as JSON text.
     pub(super) fn declares_in_request(&self) -> String {
         passed_on(self.declared)
     }

@@ -1,5 +1,5 @@
-//! Going on with the answer to a call whose server closed the stream before it: the server has said where the stream stands
-//! and waits to be asked again (2025-11-25 basic/transports, "Resumability and Redelivery"). The call itself is never sent a
+//! Continuing the answer to a call whose server closed the stream before it: the server has sent event IDs and waits to be
+//! asked again (2025-11-25 basic/transports, "Resumability and Redelivery"). The call itself is never sent a
 //! second time.
 
 use std::{sync::Arc, time::Duration};
@@ -26,7 +26,7 @@ use crate::wire::{
 
 /// Names the event after which a stream goes on.
 pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// Before a stream is asked for again, where the server does not say how long.
+/// The wait before a stream is requested again, if the server does not say how long.
 const PAUSE: Duration = Duration::from_secs(1);
 /// However short a pause the server asks for. It doubles with each stream that brought nothing.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
@@ -68,7 +68,7 @@ impl<B> Resume<B> {
                 slot,
                 key: caller.key,
                 class: caller.class,
-                // Asked again for each stream: what a server was told about the user at first expires within the call.
+                // Requested again for each stream: what a server first received about the user can expire within the call.
                 identity: caller.identity.kept(),
             }),
             in_vain: 0,
@@ -80,7 +80,7 @@ impl<B> Resume<B> {
         self.in_vain = 0;
     }
 
-    /// Asks for the rest of a stream that was closed; nothing where it cannot go on.
+    /// Asks for the rest of a stream that was closed; `None` if it cannot continue.
     pub(super) fn begin(&mut self, closed: &Decoder) -> Option<Opening<B>> {
         let last_event = closed
             .last_event_id()

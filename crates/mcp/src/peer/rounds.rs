@@ -51,7 +51,7 @@ use reading::{as_request, asked_for, result_of};
 
 /// Rounds of one call.
 const ROUNDS_MAX: u32 = 16;
-/// A server that asks for nothing but another round gets it after this long.
+/// A server that only asks for another round gets it after this long.
 const PAUSE: Duration = Duration::from_millis(500);
 /// Messages that wait for the client to read them.
 const SAID_MAX: usize = 4;
@@ -95,7 +95,7 @@ pub(super) struct Repeated<T> {
 }
 
 impl<T: Transport> Repeated<T> {
-    /// The call of a client with a session, sent as `body`; nothing where the client has none.
+    /// The call of a client with a session, sent as `body`; `None` if the client has none.
     pub(super) fn of(
         net: &Arc<Net<T>>,
         call: &Call<'_>,
@@ -167,7 +167,7 @@ impl Rounds {
                     return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(sse::KEEP_ALIVE)))));
                 }
                 Wake::Look(_) => {}
-                // Each step has a limit of its own.
+                // Each step has its own limit.
                 Wake::End(AnswerError::Timeout) if self.watch.may_wait() => {}
                 Wake::End(end) => {
                     self.driver = None;
@@ -188,7 +188,7 @@ struct Round {
     state: Option<Vec<u8>>,
 }
 
-/// What the call failed with, for the model and the person behind it.
+/// The error of the call, for the model and its user.
 struct Failed(String);
 
 impl<T: Transport> Repeated<T> {

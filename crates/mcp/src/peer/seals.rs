@@ -21,7 +21,7 @@ pub(crate) use tasks::Task;
 
 /// A state is accepted for this long: people have to find what a server asks for.
 pub(super) const STATE_LIFE: Duration = Duration::from_hours(1);
-/// No id of ours is longer.
+/// The maximum length of our IDs.
 const ID_MAX: usize = 256;
 
 /// Tells replicas of an instance apart; a process has another one each time it starts.
@@ -41,7 +41,7 @@ pub(crate) struct Seals {
     pub(crate) replica: Replica,
 }
 
-/// What a state is bound to, beside its server.
+/// What a state is bound to, besides its server.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bound {
     pub(crate) gateway_id: GatewayId,
@@ -110,7 +110,7 @@ impl Seals {
         entropy::bytes(self.entropy.as_ref())
     }
 
-    /// An id of ours for a question to the client of a session, JSON text; it is answered until `expires`.
+    /// Our ID for a question to the client of a session, as JSON text; it can be answered until `expires`.
     pub(super) fn question_id(&self, session: SessionId, nonce: Nonce, expires: Timestamp) -> String {
         let expires = expires.as_seconds().to_be_bytes();
         let plain = [&self.replica[..], &nonce[..], &expires[..]].concat();
@@ -121,7 +121,7 @@ impl Seals {
         json_string(&sealed.0)
     }
 
-    /// Who waits for the answer with this id, and until when, where it is one of ours for this session.
+    /// Who waits for the answer with this ID, and until when, if it is one of ours for this session.
     pub(super) fn open_question(&self, session: SessionId, id: &str) -> Option<(Replica, Nonce, Timestamp)> {
         if id.len() > ID_MAX {
             return None;

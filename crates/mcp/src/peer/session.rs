@@ -27,23 +27,24 @@ use crate::wire::{
     version::ProtocolVersion,
 };
 
-/// Sessions kept per server; the one longest unused gives way, and another is begun when it is needed again.
+/// Sessions kept per server; the one unused for the longest time is ended, and begun again when it is needed.
 const SESSIONS_MAX: u64 = 10_000;
-/// Those among them that belong to single clients of one user; a further one takes the place of that which the user did not use for longest.
+/// Those of them that belong to single clients of one user; another one replaces the one that the user has not used for
+/// the longest time.
 const OF_USER_MAX: usize = 256;
-/// A session unused for so long is forgotten; servers forget theirs too.
+/// A session unused for this long is forgotten; servers forget theirs too.
 const IDLE: Duration = Duration::from_mins(30);
 
-/// Replies to pings and to refused requests of a server that are on their way at once within one session; what comes beyond
-/// is not answered.
+/// Replies to pings and to refused requests of a server that can be on their way at the same time within one session;
+/// what comes beyond is not answered.
 const REPLIES_AT_ONCE: usize = 16;
 
 /// Resources whose changes a server is asked for in one session.
 const SUBSCRIBED_MAX: usize = 1_024;
-/// Sessions ended at once, in the whole process: a changed server may end thousands.
+/// Sessions ended at the same time, in the whole process: a changed server can end thousands.
 pub(super) const FAREWELLS_AT_ONCE: usize = 16;
 
-/// A session with a server. When no one uses it any longer, the server is told that it is over
+/// A session with a server. When it is no longer used, the server is notified that it has ended
 /// (2025-11-25 basic/transports, "Session Management").
 pub(crate) struct UpstreamSession {
     /// Its id; a server without one keeps no state.
@@ -55,20 +56,20 @@ pub(crate) struct UpstreamSession {
     next_id: AtomicU64,
     /// Its calls that want what is sent elsewhere.
     pub(super) calls: Calls,
-    /// The level of log messages that the server was told, as a number; 0 while it was told none.
+    /// The level of log messages that was set at the server, as a number; 0 while none was set.
     log_level: AtomicU8,
     /// The resources whose changes the server is asked for. Held for single operations on the set only.
     subscribed: Mutex<HashSet<Arc<str>>>,
     farewell: Mutex<Option<Farewell>>,
     /// Places for replies that are on their way.
     replies: Arc<Semaphore>,
-    /// How many notices of changed roots are due: one that is on its way, and one behind it.
+    /// How many notices of changed roots are due: one that is on its way, and one after it.
     roots_due: AtomicU8,
-    /// Listening to it, where it belongs to a client that can be asked; begun with the first call.
+    /// Listening to it, if it belongs to a client that can be asked; begins with the first call.
     pub(super) aside: OnceCell<Aside>,
 }
 
-/// Tells the server that a session is over, without waiting.
+/// Notifies the server that a session has ended, without waiting.
 type Farewell = Box<dyn FnOnce() + Send>;
 
 impl fmt::Debug for UpstreamSession {
@@ -103,7 +104,7 @@ impl UpstreamSession {
         *self.farewell.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(farewell));
     }
 
-    /// It is over at the server, which need not be told.
+    /// It has ended at the server, which does not need to be notified.
     pub(super) fn is_over(&self) {
         drop(
             self.farewell
@@ -113,7 +114,7 @@ impl UpstreamSession {
         );
     }
 
-    /// Notes that the server is told to send messages of this level; `false` where it was told that already, or more in a session
+    /// Records that this log level is set at the server; `false` if it was set already, or a more verbose one in a session
     /// that does not belong to one client (`is_shared`).
     pub(super) fn note_log_level(&self, level: LogLevel, is_shared: bool) -> bool {
         let level = level.number();
@@ -128,13 +129,13 @@ impl UpstreamSession {
         LogLevel::from_number(self.log_level.load(Ordering::Acquire)).map_or(Logs::Any, Logs::From)
     }
 
-    /// A place for a reply that is on its way; nothing where there are as many as may be.
+    /// A place for a reply that is on its way; `None` if the maximum is reached.
     pub(super) fn place_for_reply(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.replies).try_acquire_owned().ok()
     }
 
-    /// Notes that the roots of the client have changed. Whether the server is to be told by who calls this; otherwise it is
-    /// told already, and once more behind that.
+    /// Records that the roots of the client have changed. Returns whether the caller has to notify the server; otherwise that
+    /// is already happening, and happens again after that.
     pub(super) fn note_changed_roots(&self) -> bool {
         let more = |due: u8| (due < 2).then_some(due + 1);
         self.roots_due
@@ -142,7 +143,7 @@ impl UpstreamSession {
             == Ok(0)
     }
 
-    /// The server has been told. Whether it is to be told once more.
+    /// The server has been notified. Returns whether it has to be notified again.
     pub(super) fn has_told_roots(&self) -> bool {
         self.roots_due.fetch_sub(1, Ordering::AcqRel) > 1
     }
@@ -156,7 +157,7 @@ impl UpstreamSession {
         self.subscriptions().contains(uri)
     }
 
-    /// Whether the server may be asked for those of another resource.
+    /// Whether the server can be asked for those of another resource.
     pub(super) fn may_subscribe(&self) -> bool {
         self.subscriptions().len() < SUBSCRIBED_MAX
     }
@@ -176,7 +177,7 @@ impl UpstreamSession {
         self.subscriptions().iter().cloned().collect()
     }
 
-    /// An id no other request of this session has; it serves as progress token too.
+    /// An ID that is unique in this session; it serves as progress token too.
     pub(super) fn next_id(&self) -> u64 {
         self.next_id.fetch_add(1, Ordering::Relaxed)
     }
@@ -205,7 +206,7 @@ pub(super) fn session_headers<B>(request: &mut Request<B>, session: &UpstreamSes
     }
 }
 
-/// Where the session of one user lies.
+/// The slot for the session of one user.
 #[derive(Debug, Default)]
 pub(crate) struct Slot {
     current: ArcSwapOption<UpstreamSession>,
@@ -236,7 +237,7 @@ impl Slot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct SlotKey {
     caller: CallerKey,
-    /// The conversation; nothing where the session serves all stateless clients of the user.
+    /// The conversation; `None` if the session serves all stateless clients of the user.
     client: Option<[u8; 16]>,
 }
 
@@ -281,7 +282,7 @@ impl OfClients {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes one that is new; returns the one that gives way to it, which was not used for longest.
+    /// Records a new one; returns the one that it replaces, which was not used for the longest time.
     fn note(&self, whose: SlotKey, slot: &Arc<Slot>) -> Option<SlotKey> {
         let mut all = self.lock();
         let of_user = all.entry(whose.caller).or_default();
@@ -312,7 +313,7 @@ impl Default for UpstreamSessions {
         Self {
             slots: Cache::builder()
                 .max_capacity(SESSIONS_MAX)
-                // A new session is used once so far, and must not give way to old ones because of that.
+                // A new session was used only once so far, and must not be replaced before old ones because of that.
                 .eviction_policy(EvictionPolicy::lru())
                 .time_to_idle(IDLE)
                 .eviction_listener(move |whose: Arc<SlotKey>, _, _| noted.forget(&whose))
@@ -324,7 +325,7 @@ impl Default for UpstreamSessions {
 }
 
 impl UpstreamSessions {
-    /// Where a session lies or will lie.
+    /// The slot for a session.
     pub(crate) fn slot(&self, whose: impl Into<SlotKey>) -> Arc<Slot> {
         let whose = whose.into();
         let entry = self.slots.entry(whose).or_default();
@@ -341,7 +342,7 @@ impl UpstreamSessions {
         slot
     }
 
-    /// The session that lies there, if any does.
+    /// The session in it, if any.
     pub(super) fn find(&self, whose: SlotKey) -> Option<Arc<UpstreamSession>> {
         self.slots.get(&whose)?.get()
     }

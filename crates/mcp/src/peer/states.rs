@@ -1,4 +1,4 @@
-//! Sealing the state that a stateless server gives a stateless client for the next round of its request.
+//! Sealing the state that a stateless server sends to a stateless client for the next round of its request.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::wire::{
     input_required::digest,
 };
 
-/// Seals the states in the answer to one call. It holds the call, and works out what a state is bound to only where there is
+/// Seals the states in the answer to one call. It holds the call, and works out what a state is bound to only if there is
 /// one: nearly all answers have none.
 #[derive(Debug, Clone)]
 pub(super) struct States {

@@ -17,9 +17,9 @@ use crate::wire::{
     version::Era,
 };
 
-/// What a stateless server is asked for beside resources.
+/// What a stateless server is asked for besides resources.
 const LISTS: &str = r#""toolsListChanged":true,"promptsListChanged":true,"resourcesListChanged":true"#;
-/// What is wanted changes often at once: a client asks for one resource after the other.
+/// What is wanted often changes several times in a row: a client asks for one resource after the other.
 const SETTLED: Duration = Duration::from_millis(50);
 /// A server that does not take what is wanted is asked again after this long.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -91,8 +91,8 @@ impl<T: Transport> Net<T> {
         None
     }
 
-    /// A stream of a stateless server that tells of what is wanted, where the one there is does not: that was asked for by the
-    /// change `before`, and tells of so many resources. A server that takes it for too much goes on with what it has, and is
+    /// A stream of a stateless server that reports what is wanted, if the present one does not: that one was requested by the
+    /// change `before`, and reports this many resources. A server for which that is too much continues with what it has, and is
     /// asked again.
     pub(super) async fn subscription_of_wanted(
         self: &Arc<Self>,

@@ -23,7 +23,7 @@ pub(crate) struct OfTasks {
     gateway: GatewayId,
     caller: CallerKey,
     server: ServerId,
-    /// The task that is asked for: its id at the server, and the one its client sent, which it gets back even where a
+    /// The task that is asked for: its id at the server, and the one its client sent, which it gets back even if a
     /// different one would be sealed today.
     asked: Option<(Box<str>, Box<str>)>,
 }
@@ -44,7 +44,7 @@ impl OfTasks {
         seals.task_id(self.gateway, self.caller, self.server, theirs)
     }
 
-    /// The id that the server knows, where the client sends one that it got from us.
+    /// The ID that the server knows, if the client sends one that it got from us.
     pub(super) fn theirs(&self, ours: &str) -> Option<String> {
         let seals = &self.mailbox.seals;
         let task = seals.open_task(self.gateway, self.caller, ours)?;
@@ -69,7 +69,7 @@ impl TaskIds for OfTasks {
     }
 }
 
-/// The ids of tasks in the answer to a call, where it may begin a task or is about one. Tasks pass only between a client and
+/// The IDs of tasks in the answer to a call, if it can begin a task or is about one. Tasks pass only between a client and
 /// a server of one era.
 pub(super) fn of_call(
     call: &Call<'_>,
@@ -106,7 +106,7 @@ pub(crate) fn declares_tasks(capabilities: &[u8]) -> bool {
 }
 
 impl Mailbox {
-    /// The task that a user of a gateway asks for by its id; nothing where the id is not one that they got.
+    /// The task that a user of a gateway asks for by its ID; `None` if they did not get the ID here.
     pub(crate) fn task_of(&self, gateway: GatewayId, caller: CallerKey, id: &str) -> Option<Task> {
         let task = self.seals.open_task(gateway, caller, id)?;
         self.tasks.note(caller, task.server, &task.id);

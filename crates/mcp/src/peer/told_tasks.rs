@@ -1,6 +1,6 @@
-//! Listening to what a stateless server tells of the states of tasks (`taskIds` of `subscriptions/listen`, which the extension
-//! `io.modelcontextprotocol/tasks` adds). A stream is of one client, and what it tells of other tasks is left out: servers
-//! may take all users for one.
+//! Listening to what a stateless server reports about the states of tasks (`taskIds` of `subscriptions/listen`, which the
+//! extension `io.modelcontextprotocol/tasks` adds). A stream is for one client, and what it reports about other tasks is
+//! left out: servers may take all users for one.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,24 +25,24 @@ use crate::wire::{
     task_ids::{edit_told, tells_status},
 };
 
-/// What a server tells of a task is no longer than this, bytes: a stream is kept for each client, and what waits in it has no
-/// share in the memory for answers. The result of a task may be longer, and is then to be asked for.
+/// The maximum size of what a server reports about a task, in bytes: a stream is kept for each client, and what waits in
+/// it has no share in the memory for answers. The result of a task can be longer, and then has to be requested.
 const TOLD_MAX: usize = 256 * 1024;
 /// A stream that ended is opened again after this long; each that lasts for less than a minute doubles it.
 const PAUSE: Duration = Duration::from_secs(2);
 const PAUSE_MAX: Duration = Duration::from_mins(2);
 const LASTED: Duration = Duration::from_mins(1);
 
-/// The tasks of one server that one client wants to be told of.
+/// The tasks of one server that one client wants to follow.
 #[derive(Debug)]
 pub(crate) struct WantedTasks {
     /// Their ids at the server, and those that the client sent.
     pub(crate) ids: Vec<(String, String)>,
     /// The id of the client's subscription, JSON text.
     pub(crate) subscription: Bytes,
-    /// Is given what the client is told.
+    /// Receives the messages for the client.
     pub(crate) tell: mpsc::Sender<Bytes>,
-    /// Is given which of the tasks the server tells of, by the ids that the client sent; nothing where the server tells of
+    /// Receives which of the tasks the server reports, by the IDs that the client sent; nothing if the server reports
     /// none.
     pub(crate) agreed: oneshot::Sender<Vec<String>>,
 }
@@ -80,7 +80,7 @@ impl<T: Transport> Net<T> {
                     };
                     heard.read_all(answer).await;
                 }
-                // It tells of no tasks.
+                // It reports no tasks.
                 Ok(_) if agreed.is_some() => return,
                 Ok(_) | Err(_) => {}
             }
@@ -103,7 +103,7 @@ impl<T: Transport> Net<T> {
     ) -> Result<Response<T::Body>, Unavailable> {
         let ids: Vec<_> = ids.iter().map(|(theirs, _)| json_string(theirs)).collect();
         let filter = format!(r#""notifications":{{"taskIds":[{}]}}"#, ids.join(","));
-        // Servers tell of tasks only where that is declared.
+        // Servers report tasks only if that is declared.
         let declares = format!(r#"{{"extensions":{{"{TASKS}":{{}}}}}}"#);
         let method = "subscriptions/listen";
         let request = modern_request_of(upstream, user.caller(), method, &filter, &declares).await?;
@@ -175,7 +175,7 @@ impl Heard<'_> {
         }
     }
 
-    /// The tasks that the server says it tells of, by the ids that the client sent.
+    /// The tasks that the server says it reports, by the IDs that the client sent.
     fn acknowledged(&self, message: &[u8], notification: &Notification<'_>) -> Vec<String> {
         let ids = || {
             let params = notification.params.as_ref()?;

@@ -1,5 +1,5 @@
-//! How the federation reaches upstream servers, without knowing what carries the bytes: the program gives its one
-//! outbound client, tests give servers of their own.
+//! How the federation reaches upstream servers, without knowing what carries the bytes: the program passes its one
+//! outbound client, tests pass their own servers.
 
 use std::{future::Future, time::Duration};
 
@@ -8,11 +8,11 @@ use http::{Request, Response};
 
 /// Sends HTTP requests to servers an administrator configured.
 pub trait Transport: Send + Sync + 'static {
-    /// The body of an answer, as it arrives. Dropping it gives the request up.
+    /// The body of an answer, as it arrives. Dropping it cancels the request.
     type Body: http_body::Body<Data = Bytes, Error: std::fmt::Display> + Send + Unpin + 'static;
 
-    /// Sends a request and waits at most `head_deadline` for the head of the answer. Dropping the future gives the
-    /// request up. Redirects are not followed: a 3xx is an answer like any other.
+    /// Sends a request and waits at most `head_deadline` for the head of the answer. Dropping the future cancels the
+    /// request. Redirects are not followed: a 3xx is an answer like any other.
     fn send(
         &self,
         request: Request<Bytes>,
@@ -28,13 +28,13 @@ pub trait Transport: Send + Sync + 'static {
 /// Why no head of an answer came. The texts are for an administrator and hold nothing the peer sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
-    /// The request never reached the server, so it was surely not processed and may be sent again.
+    /// The request never reached the server, so it was certainly not processed and can be sent again.
     #[error("{0}")]
     Unreachable(String),
     /// The server may have processed it.
     #[error("{0}")]
     Lost(String),
-    /// No head within the deadline; the server may be working on it still.
+    /// No head within the deadline; the server may still be working on it.
     #[error("{0}")]
     Timeout(String),
 }

@@ -1,10 +1,10 @@
-//! Why a server gave no answer that could be passed on, in words for people: what happened and what to do.
+//! Why a server did not return an answer that could be passed on, in words for people: what happened and what to do.
 
 use std::fmt;
 
 use http::{HeaderValue, Uri};
 
-/// Why a server gave no answer that could be passed on. The text is for the users of a gateway and for their models.
+/// Why a server did not return an answer that could be passed on. The text is for the users of a gateway and for their models.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unavailable {
     /// Its configuration cannot be used.
@@ -43,7 +43,7 @@ pub enum Unavailable {
         /// 401 or 403.
         status: u16,
     },
-    /// It failed by itself.
+    /// It failed.
     Failed {
         /// Its slug.
         server: String,
@@ -66,7 +66,7 @@ pub enum Unavailable {
         /// What it said so with. Only with 404 does the standard promise that nothing was done.
         status: u16,
     },
-    /// It refuses the version of MCP it spoke before.
+    /// It refuses the version of MCP that it used before.
     OtherVersion {
         /// Its slug.
         server: String,
@@ -87,9 +87,9 @@ pub enum Unavailable {
     },
 }
 
-/// What to do where the server most likely recovers by itself.
+/// What to do if the server most likely recovers by itself.
 const LATER: &str = "Try again later; if it lasts, tell the administrator of this gateway.";
-/// What to do where a call was sent and its outcome is not known.
+/// What to do if a call was sent and its outcome is unknown.
 const UNSURE: &str = "The server may have carried the call out: check before you try again.";
 
 impl Unavailable {

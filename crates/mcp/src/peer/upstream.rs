@@ -55,7 +55,7 @@ const UNDECLARED: u16 = u16::MAX;
 pub struct Upstream {
     /// How it is called.
     pub config: UpstreamConfig,
-    /// Sessions with it, while it speaks a session-based revision.
+    /// Sessions with it, while it uses a session-based revision.
     pub sessions: UpstreamSessions,
     base_headers: HeaderMap,
     era: AtomicU8,
@@ -166,24 +166,24 @@ impl Upstream {
         self.over_http_sse.store(is_over_http_sse, Ordering::Release);
     }
 
-    /// What the server calls itself, once it has said so.
+    /// The name reported by the server, once it has.
     pub fn about(&self) -> Option<Arc<About>> {
         self.about.load_full()
     }
 
-    /// Notes what it calls itself.
+    /// Records the name that it reports.
     pub(super) fn note_about(&self, about: About) {
         self.about.store(Some(Arc::new(about)));
     }
 
-    /// What it says last where everyone may read it: a server that is told who its users are may say something about one of
+    /// What it said last, if everyone may read it: a server that learns who its users are may say something about one of
     /// them, unless it declares what it says as public.
     pub(crate) fn about_for_all(&self) -> Option<Arc<About>> {
         self.about()
             .filter(|about| about.is_public || !self.knows_users())
     }
 
-    /// What it declared last that it can do, once it has. Users may be told different things; this is what any was told.
+    /// The capabilities it declared last, if it has. They can differ between users; these were declared to any of them.
     pub(crate) fn declared(&self) -> Option<Capabilities> {
         let bits = self.declared.load(Ordering::Acquire);
         (bits != UNDECLARED).then(|| Capabilities::from_bits(bits))
@@ -194,7 +194,7 @@ impl Upstream {
         Timestamp::from_millis(self.declared_at.load(Ordering::Acquire))
     }
 
-    /// Notes that it is asked what it declares.
+    /// Records that it is asked what it declares.
     pub(super) fn note_asked(&self, now: Timestamp) {
         self.declared_at.store(now.as_millis(), Ordering::Release);
     }
@@ -230,7 +230,7 @@ impl Upstream {
             Era::Modern => MODERN,
             Era::Legacy => LEGACY,
         };
-        // Another request may have found out the new one already.
+        // Another request may have detected the new one already.
         let _ = self
             .era
             .compare_exchange(value, UNKNOWN, Ordering::AcqRel, Ordering::Acquire);
@@ -254,7 +254,7 @@ impl Upstream {
         self.failures.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Notes an answer that shows that the server cannot be used. One that may be about a single user, or about what the
+    /// Records an answer that shows that the server cannot be used. One that may be about a single user, or about what the
     /// gateway is allowed, says nothing for others.
     pub(super) fn note_refusal(&self, why: &Unavailable, now: Timestamp) {
         if !self.knows_users()
@@ -272,7 +272,7 @@ impl Upstream {
         self.failures.load(Ordering::Acquire)
     }
 
-    /// The failure noted since there were `before` of them, unless the server has answered since.
+    /// The failure recorded since there were `before` of them, unless the server has answered since.
     pub(super) fn failed_since(&self, before: u64) -> Option<Unavailable> {
         if self.failures() == before {
             return None;
@@ -305,7 +305,7 @@ impl Upstream {
         Some((Timestamp::from_millis(at), why))
     }
 
-    /// A request to the server: its custom headers, the protocol's, and the user's credentials where it gets them.
+    /// A request to the server: its custom headers, the protocol's, and the user's credentials if it gets them.
     /// Nothing of the client's own headers is in it.
     pub(crate) async fn request<B: Send>(
         &self,
@@ -330,7 +330,7 @@ impl Upstream {
         request
     }
 
-    /// The user's credentials for this server, where it gets any. A server that is to be told who the user is, is not
+    /// The user's credentials for this server, if it gets any. A server that has to learn who the user is, is not
     /// called without.
     pub(super) async fn credentials(&self, caller: Caller<'_>) -> Result<Credentials, Unavailable> {
         match self.config.identity {
@@ -342,7 +342,7 @@ impl Upstream {
         }
     }
 
-    /// The version of the session of a user, where there is one.
+    /// The version of the session of a user, if there is one.
     pub(crate) fn session_version(&self, caller: CallerKey) -> Option<ProtocolVersion> {
         self.sessions.slot(caller).get().map(|session| session.version)
     }
@@ -357,8 +357,8 @@ impl Upstream {
         self.without_sessions.store(!have_ids, Ordering::Release);
     }
 
-    /// Whose it is what the server lists and announces in a session: that of the conversation, whose state may be in it; of a
-    /// server that keeps no state, the user's.
+    /// To whom the lists and announcements of the server in a session belong: that of the conversation, whose state may
+    /// be in it; of a server that keeps no state, the user's.
     pub(crate) fn whose(&self, slot: SlotKey) -> SlotKey {
         if self.may_keep_state() {
             slot
@@ -367,7 +367,7 @@ impl Upstream {
         }
     }
 
-    /// Whether what it lists may differ between users: it is told who they are.
+    /// Whether its lists can differ between users: it learns who they are.
     pub fn knows_users(&self) -> bool {
         self.config.identity == IdentityForwarding::Assertion
     }

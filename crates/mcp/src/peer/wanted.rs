@@ -38,7 +38,7 @@ impl Wanted {
         self.uris.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wants the changes of a resource until the value is dropped; nothing where there are as many as may be.
+    /// Wants the changes of a resource until the value is dropped; `None` if the maximum is reached.
     pub(crate) fn want(self: &Arc<Self>, uri: &Arc<str>) -> Option<Want> {
         let mut uris = self.lock();
         if let Some(count) = uris.get_mut(uri) {
@@ -106,7 +106,7 @@ impl Want {
         let change = *self.wanted.asked.borrow();
         let mut heard = self.wanted.heard.subscribe();
         async move {
-            // Without a stream no one asks, and no one tells.
+            // Without a stream, nothing is requested and nothing is reported.
             let _ = heard.wait_for(|heard| *heard >= change).await;
         }
     }

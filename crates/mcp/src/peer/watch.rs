@@ -13,7 +13,7 @@ use super::{answer_error::AnswerError, caller::Alive};
 
 /// However much progress a server reports, a call ends after this long.
 const CALL_MAX: Duration = Duration::from_hours(1);
-/// How often it is looked whether the user may go on: an ended grant ends their answers within this time.
+/// How often it is checked whether the user is still allowed: an ended grant ends their answers within this time.
 const LOOK: Duration = Duration::from_secs(2);
 
 /// Why an answer is not only waited for.
@@ -52,13 +52,13 @@ impl Watch {
         }
     }
 
-    /// The same watch for what goes on in another place; what stays behind is no longer watched.
+    /// The same watch for what continues in another place; what stays here is no longer watched.
     pub(super) fn take(&mut self) -> Self {
         let alive = std::mem::replace(&mut self.alive, Box::new(|| false));
         Self::new(self.allowed, alive)
     }
 
-    /// The watch of the same call, which was held meanwhile: its whole time goes on.
+    /// The watch of the same call, which was held in the meantime: its total time continues.
     pub(super) fn once_more(&self, allowed: Duration, alive: Alive) -> Self {
         Self {
             began: self.began,
@@ -66,7 +66,7 @@ impl Watch {
         }
     }
 
-    /// Something came from the server, at the time this gives.
+    /// Something arrived from the server; returns the time.
     pub(super) fn moved(&mut self) -> Result<Instant, AnswerError> {
         let now = Instant::now();
         self.moved_at = now;
@@ -75,20 +75,20 @@ impl Watch {
         Ok(now)
     }
 
-    /// The server waits for the client, so it may pause for as long as that takes and once more.
+    /// The server waits for the client, so it can pause for as long as that takes, and once again.
     pub(super) fn wait(&mut self) {
         self.moved_at = Instant::now();
         self.moved = true;
     }
 
-    /// Whether the call may go on where its server waits for the client, which this notes.
+    /// Whether the call can continue if its server waits for the client, which this records.
     pub(super) fn may_wait(&mut self) -> bool {
         let is_over = self.began.elapsed() >= CALL_MAX;
         self.wait();
         !is_over
     }
 
-    /// Nothing came; ready now and then. Who is told to go on polls once more.
+    /// Nothing arrived; ready now and then. If the result is to continue, the caller polls again.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
         let ends = (self.began + CALL_MAX).min(self.moved_at + self.allowed);
         let until = ends.min(self.looked_at + LOOK);

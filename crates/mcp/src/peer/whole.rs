@@ -1,4 +1,4 @@
-//! Reading the whole answer to a small request of our own: `server/discover`, `initialize`, pages of lists, and the
+//! Reading the whole answer to a small request of ours: `server/discover`, `initialize`, pages of lists, and the
 //! bodies of refusals. Calls of users stream instead.
 
 use std::time::Duration;
@@ -66,7 +66,7 @@ impl Whole {
         }
     }
 
-    /// The `error` object in it as JSON text; empty where there is none.
+    /// The `error` object in it as JSON text; empty if there is none.
     pub(super) fn error_object(&self) -> &[u8] {
         let Some(body) = &self.response else {
             return &[];
@@ -92,7 +92,7 @@ impl Whole {
 }
 
 /// Reads the JSON-RPC response out of an answer: the body, or the first response in a stream of events. A body that is
-/// no JSON-RPC response gives none. `cap` bounds the bytes read. With `back` the server's own requests that come before
+/// not a JSON-RPC response yields `None`. `cap` bounds the bytes read. With `back` the server's own requests that come before
 /// are answered.
 pub(super) async fn whole<T: Transport>(
     upstream: &Upstream,

@@ -13,7 +13,7 @@ use super::{
     transport::{Transport, TransportError},
 };
 
-/// What the connection said last, where it failed.
+/// The last error of the connection, if it failed.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Said(Arc<Mutex<Option<String>>>);
 

@@ -81,7 +81,7 @@ where
         self.draining = Draining::Due;
     }
 
-    /// The call is over, and with it what is asked of the client.
+    /// The call has ended, and with it what is asked of the client.
     pub(super) fn close_questions(&mut self) {
         if let Some(Asks::Questions(questions)) = &mut self.asks {
             let told = questions.close();
@@ -134,7 +134,7 @@ where
     }
 }
 
-/// The answer to a call that is held, whose client has come back with this one; nothing where it is not held any more.
+/// The answer to a call that is held, whose client has come back with this one; `None` if it is no longer held.
 pub(in crate::peer) fn resume<B>(
     retry: Retry<'_>,
     held: Nonce,

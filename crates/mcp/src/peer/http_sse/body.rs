@@ -58,7 +58,7 @@ impl Routed {
         }
     }
 
-    /// The events that belong to no request, as long as the conversation lasts.
+    /// The events that do not belong to a request, as long as the conversation lasts.
     pub(super) const fn announcements(events: mpsc::Receiver<Event>) -> Self {
         Self { events, waits: None }
     }

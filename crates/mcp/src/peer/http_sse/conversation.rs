@@ -34,12 +34,12 @@ use crate::{
 
 /// Events that wait for a reader. More, and the stream of the server is not read on.
 const EVENTS_MAX: usize = 16;
-/// A reader that takes nothing for so long loses its part, so that the others of its conversation go on.
+/// A reader that reads nothing for this long loses its part, so that the others of its conversation continue.
 const STUCK_AFTER: Duration = Duration::from_secs(10);
-/// A conversation in which nothing is asked and no one listens ends after this time. The session it stands for is
+/// A conversation without requests and listeners ends after this time. The session it represents is
 /// forgotten earlier.
 const IDLE: Duration = Duration::from_mins(35);
-/// The same while no message has followed the first: no session may have come of it.
+/// The same while no message has followed the first: it may not have led to a session.
 const IDLE_AT_FIRST: Duration = Duration::from_secs(30);
 
 /// An event for a reader, with its room in memory.
@@ -85,7 +85,7 @@ pub(super) struct Pending {
     pub(super) waits: Waits,
 }
 
-/// Keeps the place of a request among those that wait. Dropping it gives the request up.
+/// Keeps the place of a request among those that wait. Dropping it cancels the request.
 pub(super) struct Waits {
     id: Box<str>,
     was_answered: Arc<AtomicBool>,
@@ -173,7 +173,7 @@ impl Conversation {
         }
     }
 
-    /// Listens to what belongs to no request from now on, in place of who did before.
+    /// Listens to what does not belong to a request from now on, replacing an earlier listener.
     pub(super) fn listen(&self) -> Routed {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let mut readers = self.readers();
@@ -183,7 +183,7 @@ impl Conversation {
         Routed::announcements(events)
     }
 
-    /// Ends it: its stream is closed, and who waits is told so.
+    /// Ends it: its stream is closed, and waiters get an error.
     pub(super) fn end(&self) {
         self.ended.cancel();
         self.all.forget(self.number);
@@ -244,7 +244,7 @@ impl Conversation {
                 .is_some_and(|at| at.elapsed() >= readers.idle_after())
     }
 
-    /// Hands a message to the one it is for. One that takes nothing, or for which there is no room, loses its part.
+    /// Hands a message to the one it is for. A reader that reads nothing, or for which there is no room, loses its part.
     async fn hand_on(&self, data: &[u8]) {
         let Some((reader, whose)) = self.reader_of(data) else {
             return;
@@ -301,7 +301,7 @@ impl Readers {
 
 /// Whose part of a conversation a message is.
 enum Whose {
-    /// The answer to a request, which tells whether it was handed on.
+    /// The answer to a request; returns whether it was passed on.
     Answered(Arc<AtomicBool>),
     /// Something for the request with this id.
     Request(Box<str>),

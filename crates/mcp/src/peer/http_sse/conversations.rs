@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{conversation::Conversation, opening::Opened};
 
-/// Each has a connection of its own open.
+/// Each has its own open connection.
 const CONVERSATIONS_MAX: usize = 1_000;
 /// Those with servers of one project.
 const OF_PROJECT_MAX: usize = 250;
@@ -29,7 +29,7 @@ const UNIT: usize = 1024;
 /// Stands for a conversation as its session. No one outside can guess it.
 pub(super) type Number = u128;
 
-/// Conversations by the number that stands for the session.
+/// Conversations by the number that represents the session.
 pub(super) struct Conversations {
     places: Arc<Semaphore>,
     of_projects: Mutex<HashMap<ProjectId, usize>>,
@@ -134,12 +134,12 @@ impl Conversations {
     }
 }
 
-/// How a session is written that stands for a conversation. It never leaves this process.
+/// The session ID that represents a conversation. It never leaves this process.
 pub(super) fn written(number: Number) -> HeaderValue {
     HeaderValue::try_from(format!("{number:032x}")).expect("digits can stand in a header")
 }
 
-/// The number of the conversation that a session stands for.
+/// The number of the conversation that a session represents.
 pub(super) fn number_of(session: &HeaderValue) -> Option<Number> {
     Number::from_str_radix(session.to_str().ok()?, 16).ok()
 }

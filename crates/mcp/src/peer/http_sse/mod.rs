@@ -1,6 +1,6 @@
 //! The HTTP+SSE transport of MCP 2024-11-05 (2024-11-05 basic/transports, "HTTP with SSE"), which later revisions
-//! replaced: one GET stream carries everything a server says, and messages are POSTed to an address that the
-//! stream names first. Here such a server is made to look like one of Streamable HTTP, so that everything above speaks only that: a
+//! replaced: one GET stream carries everything a server says, and messages are POSTed to an address that the stream names
+//! first. Here such a server is made to look like one of Streamable HTTP, so that everything above only needs that: a
 //! stream with its address is a session, and an answer is taken from the stream by the id of its request.
 
 mod body;
@@ -138,7 +138,7 @@ impl<T: Transport> HttpSse<T> {
         }
     }
 
-    /// POSTs a message to the address of a conversation. The answer to a request is what comes for it over the stream.
+    /// POSTs a message to the address of a conversation. The answer to a request arrives over the stream.
     async fn post(
         &self,
         conversation: &Arc<Conversation>,
@@ -158,7 +158,7 @@ impl<T: Transport> HttpSse<T> {
                 conversation.end();
             }
             let mut refusal = answer.map(HttpSseBody::Direct);
-            // What stands for a session here is only what was made here.
+            // A session here is only accepted if it was created here.
             refusal.headers_mut().remove(headers::SESSION_ID);
             return Ok(refusal);
         }

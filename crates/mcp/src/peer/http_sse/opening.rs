@@ -28,7 +28,7 @@ use crate::{
 
 /// How long the first event is waited for at most.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// The same while it is found out what a server speaks.
+/// The same while the transport of a server is being determined.
 const PROBE_DEADLINE: Duration = Duration::from_secs(3);
 /// Bytes of an address at most.
 const ADDRESS_MAX: usize = 8 * 1024;
@@ -41,7 +41,7 @@ pub(super) struct Opened<B> {
 }
 
 /// Opens the stream that a first message wants; `request` is that message, whose headers the stream gets too. A server that
-/// opens none is told by the status that stands for it.
+/// opens none is recognised by the status that means it.
 pub(super) async fn open<T: Transport>(
     transport: &T,
     request: &Request<Bytes>,
@@ -85,7 +85,7 @@ pub(super) async fn open<T: Transport>(
     }
 }
 
-/// The data of the first event, where that is `endpoint`.
+/// The data of the first event, if that is `endpoint`.
 async fn first_event<B>(body: &mut B, decoder: &mut Decoder) -> Option<Bytes>
 where
     B: Body<Data = Bytes, Error: fmt::Display> + Unpin,

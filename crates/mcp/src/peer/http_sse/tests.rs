@@ -273,7 +273,7 @@ async fn a_conversation_in_which_nothing_is_asked_ends() {
 
 #[tokio::test(start_paused = true)]
 async fn a_session_that_a_server_makes_up_leads_to_no_conversation() {
-    // It refuses `initialize` with an answer and a session of its own making.
+    // It refuses `initialize` with an answer and a made-up session.
     let old = old_with("/messages", |received| {
         if received.method() == "initialize" {
             400

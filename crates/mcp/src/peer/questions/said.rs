@@ -26,7 +26,7 @@ pub(in crate::peer) fn refuse_unreachable(way: &Arc<dyn Replies>, request: &Requ
     send_where_room(way, refusal.to_response(Some(&id), Era::Legacy));
 }
 
-/// Why a client is not asked what a request of a server asks; nothing where it can be.
+/// Why a client is not asked what a request of a server asks; `None` if it can be.
 pub(in crate::peer) fn refusal(can: ClientCapabilities, request: &Request<'_>) -> Option<Refusal> {
     match Question::of(request) {
         None => Some(Refusal::new(ErrorCode::METHOD_NOT_FOUND, "Method not found.")),
@@ -43,7 +43,7 @@ pub(in crate::peer) fn too_many() -> Refusal {
     )
 }
 
-/// A request of a server as the client gets it: with an id of ours, and everything else as it was.
+/// A request of a server as the client gets it: with our own ID, and everything else unchanged.
 pub(super) fn with_id(message: &Bytes, request: &Request<'_>, id: &str) -> Result<Bytes, Refusal> {
     let mut splice = Splice::new(message);
     splice.replace(request.id.span, id.as_bytes().to_vec());
@@ -71,7 +71,7 @@ pub(super) fn no_answer(theirs: &RequestId) -> Bytes {
     refusal.to_response(Some(theirs), Era::Legacy)
 }
 
-/// What a client is told that need not answer any more (2025-11-25 basic/utilities/cancellation).
+/// The message to a client that no longer needs to answer (2025-11-25 basic/utilities/cancellation).
 pub(in crate::peer) fn cancelled(ours: &str) -> Bytes {
     let params = format!(r#"{{"requestId":{ours},"reason":"The server no longer waits for this."}}"#);
     jsonrpc::write_notification("notifications/cancelled", Some(params.as_bytes()))

@@ -1,4 +1,4 @@
-//! What stands in the messages of a round.
+//! The contents of the messages of a round.
 
 use bytes::Bytes;
 

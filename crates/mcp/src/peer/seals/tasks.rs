@@ -1,5 +1,5 @@
 //! The ids under which clients know tasks of servers. They carry the server and its own id, sealed for one user of one
-//! gateway, so that every replica can tell whose task it is and no one has to remember that. The same task always has the
+//! gateway, so that every replica can see whose task it is without remembering it. The same task always has the
 //! same id for its user: clients compare ids.
 
 use gatewright_domain::{
@@ -11,7 +11,7 @@ use gatewright_domain::{
 use super::{Seals, hex};
 use crate::peer::caller::CallerKey;
 
-/// No id of ours is longer that can be opened; it travels in a header of requests.
+/// The maximum length of our IDs; they travel in a header of requests.
 const ID_MAX: usize = 4_096;
 
 /// A task as its server knows it.
@@ -37,7 +37,7 @@ impl Seals {
         self.keyring.seal_alike(Purpose::Task, &context, &plain).0
     }
 
-    /// The task that a user of a gateway knows under an id; nothing where the id is not one that they got.
+    /// The task that a user of a gateway knows under an ID; `None` if they did not get the ID here.
     pub(crate) fn open_task(&self, gateway: GatewayId, caller: CallerKey, id: &str) -> Option<Task> {
         if id.len() > ID_MAX {
             return None;

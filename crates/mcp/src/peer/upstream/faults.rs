@@ -1,4 +1,4 @@
-//! Why a server gave no answer, said with its name.
+//! Why a server did not answer, with its name.
 
 use http::{HeaderMap, StatusCode, header::LOCATION};
 
@@ -63,7 +63,7 @@ impl Upstream {
         }
     }
 
-    /// The server refuses the version of MCP it spoke before.
+    /// The server refuses the version of MCP that it used before.
     pub(in crate::peer) fn other_version(&self) -> Unavailable {
         Unavailable::OtherVersion {
             server: self.config.slug.clone(),
