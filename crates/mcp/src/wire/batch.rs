@@ -23,7 +23,7 @@ pub(crate) fn is_batch(text: &[u8]) -> bool {
     text.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
 }
 
-/// The messages of a batch, at most `max`, none of them looked at. They share the memory of the whole.
+/// The messages of a batch, at most `max`, not parsed yet. They share the memory of the whole.
 pub(crate) fn split(text: &Bytes, max: usize) -> Result<Vec<Bytes>, NotSplit> {
     let mut messages = Vec::new();
     for element in each_element(text, Span::new(0, text.len())) {

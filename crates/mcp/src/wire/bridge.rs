@@ -22,22 +22,22 @@ use super::{
 /// One call between one client and one server.
 #[derive(Debug, Clone)]
 pub(crate) struct Bridge {
-    /// The era the client speaks.
+    /// The era of the client.
     pub client_era: Era,
-    /// The era the server speaks.
+    /// The era of the server.
     pub server_era: Era,
     /// The client's request id, JSON text as it was written.
     pub client_id: Bytes,
-    /// The id the server knows the request by, JSON text; `None` where it is the client's own.
+    /// The id the server knows the request by, JSON text; `None` if it is the client's own.
     pub server_id: Option<Bytes>,
-    /// The client's progress token, JSON text; `None` where it wants no progress. The server's is `server_id` where
+    /// The client's progress token, JSON text; `None` if it wants no progress. The server's is `server_id` if
     /// there is one.
     pub progress_token: Option<Bytes>,
     /// Which log messages the client wants.
     pub logs: Logs,
-    /// Whether the result says how long it may be kept (2026-07-28 server/utilities/caching).
+    /// Whether the result says how long it can be kept (2026-07-28 server/utilities/caching).
     pub is_cacheable: bool,
-    /// The ids of tasks, where the call may begin one or is about one.
+    /// The IDs of tasks, if the call can begin one or is about one.
     pub tasks: Option<Tasks>,
 }
 
@@ -77,11 +77,11 @@ pub(crate) enum Step {
     ListChanged(ListKind),
     /// Nothing for the client of the call: a resource of the server has changed.
     Updated(Box<str>),
-    /// Nothing for the client: send this back to the server as the answer to a request of its own.
+    /// Nothing for the client: send this back to the server as the answer to its own request.
     Reply(Bytes),
     /// It asks something of the client.
     Ask,
-    /// A request of its own is given up by it.
+    /// It cancels its own request.
     GivenUp,
     /// It is the answer, and asks for input in the place of a result.
     InputRequired,
@@ -146,7 +146,7 @@ impl Bridge {
                 edit_result(&mut splice, data, result.span, &*tasks.ids, tasks.asks_for_task);
             }
         }
-        // `null` beside a result or an error: the SDKs refuse a message with both members.
+        // `null` next to a result or an error: the SDKs refuse a message with both members.
         if let Outcome::Error(error) = &response.outcome
             && let Some((code, now)) = self.other_code(data, error.span)
         {
@@ -204,7 +204,7 @@ impl Bridge {
         body.into()
     }
 
-    /// An answer that is as the client gets it but for the code of its error; nothing where that is right.
+    /// An answer that is as the client gets it except for the code of its error; `None` if that is right.
     pub(crate) fn recoded(&self, message: &Bytes) -> Option<Bytes> {
         if !self.has_other_codes() || memchr::memmem::find(message, b"\"error\"").is_none() {
             return None;
@@ -226,9 +226,9 @@ impl Bridge {
         self.is_cacheable && self.client_era != self.server_era
     }
 
-    /// Where the code of an error stands that says that a resource was not found, and the one that the client's era has for
+    /// The place of an error code that says that a resource was not found, and the one that the client's era has for
     /// that: -32002 in 2025-11-25, -32602 in 2026-07-28 (server/resources, "Error Handling"). The latter has more than one
-    /// meaning: it has this one where the error names the URI.
+    /// meaning: it has this one if the error names the URI.
     fn other_code(&self, body: &[u8], error: Span) -> Option<(Span, ErrorCode)> {
         if !self.has_other_codes() {
             return None;
@@ -269,7 +269,7 @@ impl Bridge {
                 uri.map_or(Step::Drop, |uri| Step::Updated(uri.value.as_ref().into()))
             }
             "notifications/cancelled" => Step::GivenUp,
-            // They concern lists and subscriptions of ours with the server, not of this client.
+            // They concern our lists and subscriptions with the server, not this client's.
             "notifications/initialized" | "notifications/subscriptions/acknowledged" => Step::Drop,
             method if tells_status(method) => {
                 let ids = self.tasks.as_ref().map(|tasks| &*tasks.ids);
@@ -340,7 +340,7 @@ impl Bridge {
     }
 }
 
-/// The answer to a request of a server where no client can be asked: a `ping` is answered, everything else is refused.
+/// The answer to a request of a server if no client can be asked: a `ping` is answered, everything else is refused.
 pub(crate) fn reply_to(request: &envelope::Request<'_>) -> Bytes {
     let id = request.id.to_owned();
     if request.method.value == "ping" {

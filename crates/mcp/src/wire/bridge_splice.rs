@@ -1,6 +1,6 @@
 //! Splicing an answer while it streams: the `id` a shared upstream session needed becomes the client's again, a `null`
-//! that stands for no error is taken out, and `resultType` becomes what the client's era has. Every other byte passes as
-//! it came, and nothing is held back but the few bytes of a member that may be changed.
+//! that means no error is taken out, and `resultType` becomes what the client's era has. Every other byte passes unchanged,
+//! and only the few bytes of a member that may be changed are held back.
 
 mod changes;
 mod judging;
@@ -16,7 +16,7 @@ use self::piece::{Piece, Quotes};
 pub use self::seal::{Seal, Unsealed};
 use super::scan::decode_string;
 
-/// Bytes of a member that are held while it is incomplete; ids we gave out are far shorter.
+/// Bytes of a member that are held while it is incomplete; IDs that we issued are far shorter.
 const HELD_MAX: usize = 64;
 
 /// Why an answer cannot be passed on.
@@ -51,7 +51,7 @@ enum State {
     BeforeValue,
     /// Inside a value that is held until it is known whole.
     Judged(Judged),
-    /// Inside any other value, which passes, or behind a value.
+    /// Inside any other value, which passes, or after a value.
     Value,
     /// After the closing brace.
     End,
@@ -74,7 +74,7 @@ enum Judged {
     State,
 }
 
-/// Splices one JSON-RPC response given in pieces.
+/// Splices one JSON-RPC response that arrives in pieces.
 #[derive(Debug)]
 pub struct Splicer<S = Unsealed> {
     changes: Changes,
@@ -98,12 +98,12 @@ pub struct Splicer<S = Unsealed> {
     answers: bool,
 }
 
-/// What stands before the member in progress, and so whether a comma goes between.
+/// What comes before the member in progress, and so whether a comma goes between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Before {
     Nothing,
     Member,
-    /// A member that was put in front of the first, which has no comma of its own.
+    /// A member that was put in front of the first, which does not have its own comma.
     Inserted,
 }
 
@@ -115,7 +115,7 @@ impl Splicer {
 }
 
 impl<S: Seal> Splicer<S> {
-    /// For one answer, whose `requestState` is sealed where there is something that seals it.
+    /// For one answer, whose `requestState` is sealed if there is something to seal it with.
     pub const fn with(changes: Changes, seal: Option<S>) -> Self {
         Self {
             changes,
@@ -141,7 +141,7 @@ impl<S: Seal> Splicer<S> {
             && memchr::memmem::find(whole, b"\"error\"").is_none()
     }
 
-    /// How many bytes are still to come of a body with `left` bytes left, where that is known: what is taken out of an
+    /// How many bytes are still to come of a body with `left` bytes left, if that is known: what is taken out of an
     /// answer that needs no other change becomes spaces.
     pub fn length(&self, left: u64) -> Option<u64> {
         let is_known = self.changes.is_empty() && self.seal.is_none();
@@ -329,7 +329,7 @@ impl<S: Seal> Splicer<S> {
         piece.release();
     }
 
-    /// A member with so long a name, or so much space in it, is none of those that are taken out.
+    /// A member with such a long name, or so much space in it, is not one of those that are taken out.
     fn bound(&mut self, at: usize, piece: &mut Piece<'_>) {
         if piece.held_until(at) > HELD_MAX {
             self.keep(piece);
@@ -368,7 +368,7 @@ impl<S: Seal> Splicer<S> {
         Ok(at)
     }
 
-    /// A comma between members. It goes with the member behind it; before the first member that stays there is none.
+    /// A comma between members. It belongs to the member after it; there is none before the first member that stays.
     fn comma(&mut self, at: usize, piece: &mut Piece<'_>) {
         self.state = State::BetweenMembers;
         self.removable = true;
@@ -406,7 +406,7 @@ impl<S: Seal> Splicer<S> {
     }
 }
 
-/// The text of a member's name, which may be written with escapes.
+/// The text of a member's name, which can be written with escapes.
 fn plain(name: &[u8]) -> Cow<'_, [u8]> {
     if !name.contains(&b'\\') {
         return Cow::Borrowed(name);

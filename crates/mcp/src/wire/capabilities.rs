@@ -31,7 +31,7 @@ pub enum Capability {
 }
 
 impl Capability {
-    /// Those that are objects of their own, in the order in which they are written.
+    /// Those that are separate objects, in the order in which they are written.
     pub const ALL: [Self; 5] = [
         Self::Tools,
         Self::Prompts,
@@ -73,7 +73,7 @@ impl Capability {
 pub struct Capabilities(u16);
 
 impl Capabilities {
-    /// Everything that can be passed on, but for tasks: clients that are told of those call tools in another way.
+    /// Everything that can be passed on, except tasks: clients that learn of those call tools in another way.
     pub const EVERYTHING: Self = Self(63);
 
     /// Read from the result of `server/discover` or `initialize` in a message.
@@ -124,7 +124,7 @@ impl Capabilities {
         Capability::OF_TASKS.into_iter().filter(is_declared).collect()
     }
 
-    /// Whether this one is among them.
+    /// Whether it includes this one.
     pub const fn has(self, capability: Capability) -> bool {
         self.0 & capability as u16 != 0
     }
@@ -149,7 +149,7 @@ impl Capabilities {
             .without(Capability::TaskCancel)
     }
 
-    /// The `capabilities` object that says so and declares these extensions, as JSON text. Changes of all lists are announced:
+    /// The `capabilities` object with these and the extensions, as JSON text. Changes of all lists are announced:
     /// the gateway itself can change.
     pub(crate) fn to_json(self, extensions: &Extensions) -> String {
         let declared = Capability::ALL
@@ -196,7 +196,7 @@ impl Capabilities {
         self.0
     }
 
-    /// What [`Self::bits`] stands for.
+    /// The meaning of [`Self::bits`].
     pub(crate) const fn from_bits(bits: u16) -> Self {
         Self(bits)
     }
@@ -238,7 +238,7 @@ mod tests {
                 r#"{"capabilities":{"tasks":{"requests":{"tools":{"call":{}}},"cancel":{},"x":{}},"extensions":{"a/b":{}}}}"#,
                 r#"{"tasks":{"cancel":{},"requests":{"tools":{"call":{}}}},"extensions":{"a/b":{}}}"#,
             ),
-            // What can be asked of no task is not declared.
+            // What does not work for tasks is not declared.
             (
                 r#"{"capabilities":{"tasks":{"list":{},"requests":{"tools":{}}}}}"#,
                 "{}",

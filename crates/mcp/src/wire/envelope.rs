@@ -1,7 +1,7 @@
 //! One JSON-RPC message and what policy reads in it. Everything borrows the body; spans count from its first byte.
 //!
 //! The body is read in one strict pass by [`parse`]. A member policy reads that is there twice, or in another
-//! spelling of upper and lower case, is refused: a server behind us might read the other one.
+//! spelling of upper and lower case, is refused: a server might read the other one.
 
 mod read;
 
@@ -67,12 +67,12 @@ pub struct Request<'a> {
     pub id: RawId<'a>,
     /// The method.
     pub method: Text<'a>,
-    /// The parameters, where there are any.
+    /// The parameters, if there are any.
     pub params: Option<Params<'a>>,
 }
 
 impl<'a> Request<'a> {
-    /// `_meta`, where there is one.
+    /// `_meta`, if there is one.
     pub fn meta(&self) -> Option<&Meta<'a>> {
         self.params.as_ref()?.meta.as_ref()
     }
@@ -87,7 +87,7 @@ pub struct Notification<'a> {
     pub object: Span,
     /// The method.
     pub method: Text<'a>,
-    /// The parameters, where there are any.
+    /// The parameters, if there are any.
     pub params: Option<Params<'a>>,
 }
 
@@ -218,7 +218,7 @@ pub struct EnvelopeError {
     pub reason: Reason,
     /// The JSON-RPC code: -32700 for what is not JSON, -32602 inside `params`, -32600 for the rest.
     pub code: ErrorCode,
-    /// The id to answer with, where it could be read.
+    /// The ID to answer with, if it could be read.
     pub id: Option<RequestId>,
 }
 

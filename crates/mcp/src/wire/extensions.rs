@@ -1,16 +1,16 @@
 //! Extensions that servers and clients declare, by their identifiers (2026-07-28 basic/versioning, "Extension Negotiation"):
-//! what of them a gateway passes on.
+//! and which of them a gateway passes on.
 
 use super::{
     json::json_string,
     scan::{self, Kind, Span, decode_string, each_member},
 };
 
-/// Tasks, of 2026-07-28; those of 2025-11-25 are a capability of their own.
+/// Tasks, of 2026-07-28; those of 2025-11-25 are a separate capability.
 pub(crate) const TASKS: &str = "io.modelcontextprotocol/tasks";
 /// MCP Apps: pages that tools bring with them as resources.
 pub(crate) const UI: &str = "io.modelcontextprotocol/ui";
-/// Extensions that say how a client signs in to the very server that declares them, and nothing of the one behind it.
+/// Extensions that say how a client signs in to the server that declares them, which do not apply to servers behind it.
 const OF_CONNECTION: [&str; 2] = [
     "io.modelcontextprotocol/oauth-client-credentials",
     "io.modelcontextprotocol/enterprise-managed-authorization",
@@ -73,7 +73,7 @@ impl Extensions {
         }
     }
 
-    /// Whether this one is among them.
+    /// Whether they include this one.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|extension| *extension.name == *name)
     }

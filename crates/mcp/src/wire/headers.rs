@@ -59,7 +59,7 @@ impl From<&HeaderMismatch> for Refusal {
     }
 }
 
-/// A value as it goes into a header: as it is where that is safe, else in Base64 ("Value Encoding").
+/// A value as it goes into a header: unchanged if that is safe, else in Base64 ("Value Encoding").
 pub fn encode_value(value: &str) -> HeaderValue {
     let is_visible = |byte: u8| (0x21..=0x7e).contains(&byte);
     let bytes = value.as_bytes();
@@ -77,7 +77,7 @@ pub fn encode_value(value: &str) -> HeaderValue {
     }
 }
 
-/// What a header value stands for; `None` for invalid characters or Base64.
+/// The meaning of a header value; `None` for invalid characters or Base64.
 pub fn decode_value(value: &HeaderValue) -> Option<Cow<'_, str>> {
     // Visible ASCII, spaces and tabs only.
     let text = value.to_str().ok()?;
@@ -115,7 +115,7 @@ impl NameSource {
     }
 }
 
-/// Checks `Mcp-Method` and, where the method has one, `Mcp-Name` of a modern request. Where the body lacks what
+/// Checks `Mcp-Method` and, if the method has one, `Mcp-Name` of a modern request. If the body lacks what
 /// `Mcp-Name` mirrors, a header that is there all the same differs from it.
 pub fn check(headers: &HeaderMap, request: &Request<'_>) -> Result<(), HeaderMismatch> {
     let Some(method) = single(headers, &METHOD)? else {
@@ -147,7 +147,7 @@ pub fn check(headers: &HeaderMap, request: &Request<'_>) -> Result<(), HeaderMis
 }
 
 /// Refuses mirrored parameters in Base64 that does not decode, also of parameters that no list names: no reader must have to
-/// guess what they stand for.
+/// guess what they mean.
 fn check_encoding(headers: &HeaderMap) -> Result<(), HeaderMismatch> {
     let broken = headers
         .iter()

@@ -84,7 +84,7 @@ pub(crate) fn same_id(theirs: &str, ours: &[u8]) -> bool {
     ours.is_some() && ours == RequestId::from_json(theirs)
 }
 
-/// An id of ours as JSON text.
+/// Our own ID as JSON text.
 pub(crate) fn number(id: u64) -> Bytes {
     RequestId::Integer(i64::try_from(id).unwrap_or(i64::MAX))
         .to_json()

@@ -15,7 +15,7 @@ use super::{
 /// The members of `params` that differ between the rounds of one request.
 const OF_ONE_ROUND: [&str; 3] = ["inputResponses", "requestState", "_meta"];
 
-/// One of the `inputRequests` of a server. Spans are those of the message it stands in.
+/// One of the `inputRequests` of a server. Spans are those of the message that contains it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct InputRequest {
     /// Its key, quoted and escaped as written.
@@ -83,7 +83,7 @@ pub(crate) fn members_of(request: &Request<'_>) -> Vec<u8> {
     members
 }
 
-/// A request as it is sent again: under another id, which is its progress token too where it has one, with the text of its
+/// A request as it is sent again: under another ID, which is also its progress token if it has one, with the text of its
 /// `inputResponses` and with the server's own state, JSON text.
 pub(crate) fn write_again(
     request: &Request<'_>,

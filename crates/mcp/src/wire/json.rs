@@ -11,7 +11,7 @@ pub(crate) fn json_string(text: &str) -> String {
     serde_json::to_string(text).expect("every string can be written as JSON")
 }
 
-/// The integer a JSON number stands for, exactly, whatever its notation: `42`, `42.0` and `4.2e1` are the same. `None`
+/// The exact integer value of a JSON number, whatever its notation: `42`, `42.0` and `4.2e1` are the same. `None`
 /// outside the range JavaScript keeps exact, and for everything else.
 pub(super) fn safe_integer(text: &str) -> Option<i64> {
     let (is_negative, rest) = match text.strip_prefix('-') {

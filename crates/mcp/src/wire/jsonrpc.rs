@@ -1,4 +1,4 @@
-//! Writing JSON-RPC messages of our own around raw bytes, and the error codes MCP gives a meaning to
+//! Writing our own JSON-RPC messages around raw bytes, and the error codes that MCP defines
 //! (MCP 2026-07-28, Overview, "Error Codes").
 
 use std::borrow::Cow;
@@ -38,7 +38,7 @@ impl ErrorCode {
     pub const HEADER_MISMATCH: Self = Self(-32020);
     /// The request needs a capability the client did not declare.
     pub const MISSING_CLIENT_CAPABILITY: Self = Self(-32021);
-    /// The protocol version is not spoken here.
+    /// The protocol version is not supported.
     pub const UNSUPPORTED_PROTOCOL_VERSION: Self = Self(-32022);
 
     /// Whether this code, in the body of a 400, shows that a server is of the modern era
@@ -59,7 +59,7 @@ impl ErrorCode {
         }
     }
 
-    /// The HTTP status for a server's own error that is passed on: an answer like any other, but for the checks of
+    /// The HTTP status for a server's own error that is passed on: an answer like any other, except for the checks of
     /// version, headers and capabilities in the stateless era. 404 would say that the gateway lacks the method.
     pub const fn relayed_status(self, era: Era) -> StatusCode {
         match era {
@@ -78,7 +78,7 @@ pub struct Refusal {
     pub message: Cow<'static, str>,
     /// The `data` member, as JSON text.
     pub data: Option<String>,
-    /// The HTTP status where it differs from the one of the code: `_meta` that is missing is -32602 with 400.
+    /// The HTTP status if it differs from the one of the code: `_meta` that is missing is -32602 with 400.
     pub status: Option<StatusCode>,
 }
 
@@ -111,11 +111,11 @@ impl Refusal {
         }
     }
 
-    /// -32022 for `requested`, with what is spoken here in `data`: the same versions as `server/discover` lists.
+    /// -32022 for `requested`, with the supported versions in `data`: those that `server/discover` lists.
     pub fn unsupported_version(requested: &str) -> Self {
         let names = ProtocolVersion::ALL.map(ProtocolVersion::as_str);
         let message = match ProtocolVersion::parse(requested) {
-            // It is spoken, and in the data; sent once more in the same way it would be refused again.
+            // It is supported, and in the data; sent again in the same way, it would be refused again.
             Some(version) if version.era() == Era::Legacy => format!(
                 "Protocol version {version} has sessions: begin one with `initialize`, or send each request with version {}.",
                 ProtocolVersion::LATEST_MODERN
@@ -179,7 +179,7 @@ pub fn write_error_object(id: Option<&RequestId>, error: &[u8], era: Era) -> Byt
     write(&[b"{\"jsonrpc\":\"2.0\"", before, id, b",\"error\":", error, b"}"])
 }
 
-/// The result of a tool that failed, with the reason for the model and the person behind it.
+/// The result of a tool that failed, with the reason for the model and its user.
 pub(crate) fn tool_error(text: &str, era: Era) -> Bytes {
     let result_type = match era {
         Era::Modern => r#""resultType":"complete","#,

@@ -10,7 +10,7 @@ use super::{
     scan::{Kind, MAX_DEPTH, Member, ScanError, Scanner, Span, decode_string, each_element, pick},
 };
 
-/// Entries taken from one server, at most; what comes after is left out and reported. No client shows a model more.
+/// Entries taken from one server, at most; what comes after is left out and reported. Clients do not show a model more.
 pub const MAX_ENTRIES_PER_SERVER: usize = 5_000;
 /// Bytes of entries taken from one server, at most: about 3 kB for each of [`MAX_ENTRIES_PER_SERVER`].
 pub const MAX_BYTES_PER_SERVER: usize = 16 * 1024 * 1024;
@@ -65,7 +65,7 @@ impl ListKind {
         }
     }
 
-    /// What people call one of them.
+    /// The word for one of them.
     pub const fn singular(self) -> &'static str {
         match self {
             Self::Tools => "tool",
@@ -94,13 +94,13 @@ impl ListKind {
         }
     }
 
-    /// Whether entries are named by us where several servers are chosen; URIs stay as they are.
+    /// Whether we name the entries if several servers are chosen; URIs stay unchanged.
     pub const fn is_named(self) -> bool {
         matches!(self, Self::Tools | Self::Prompts)
     }
 }
 
-/// Something for each kind of list, made when it is first needed: kinds that no one asks for cost nothing.
+/// A value for each kind of list, made when it is first needed: unused kinds cost nothing.
 #[derive(Debug)]
 pub(crate) struct ByKind<V>([OnceLock<V>; 4]);
 
@@ -132,14 +132,14 @@ pub struct Entry {
     pub param_headers: ParamHeaders,
     /// Whether it is a tool that works only as a task (2025-11-25 basic/utilities/tasks, "Tool-Level Negotiation").
     pub is_only_task: bool,
-    /// The page that a tool brings with it (MCP Apps), where its URI is one of pages.
+    /// The page that a tool brings with it (MCP Apps), if its URI is that of a page.
     pub ui: Option<Box<str>>,
 }
 
 /// An entry that was left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidEntry {
-    /// Its name, where it has one.
+    /// Its name, if it has one.
     pub key: Option<Box<str>>,
     /// Why.
     pub reason: InvalidReason,
@@ -156,7 +156,7 @@ pub enum InvalidReason {
     Annotation(#[from] AnnotationError),
 }
 
-/// Whether a result may be shared between users (Caching, "Cache Scope Field").
+/// Whether a result can be shared between users (Caching, "Cache Scope Field").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CacheScope {
     /// The same for all.
@@ -180,15 +180,15 @@ impl CacheScope {
 pub struct Page {
     /// Entries in the server's order.
     pub entries: Vec<Entry>,
-    /// Entries left out, the first hundred of them.
+    /// Entries left out, at most the first hundred.
     pub invalid: Vec<InvalidEntry>,
     /// Whether it held more entries than are taken from one server.
     pub truncated: bool,
     /// Where the next page starts.
     pub next_cursor: Option<String>,
-    /// `ttlMs`, where a valid one was given.
+    /// `ttlMs`, if it is valid.
     pub ttl_ms: Option<u64>,
-    /// `cacheScope`, where a valid one was given.
+    /// `cacheScope`, if it is valid.
     pub cache_scope: Option<CacheScope>,
 }
 
@@ -198,7 +198,7 @@ pub enum PageError {
     /// Not JSON.
     #[error(transparent)]
     Scan(#[from] ScanError),
-    /// The result has no list where it should have one.
+    /// The result lacks its list.
     #[error("the result has no list `{0}`")]
     NoList(&'static str),
 }
@@ -295,7 +295,7 @@ fn page_of(raw: &[u8], meta: Member) -> Option<Box<str>> {
     is_page(&uri).then(|| uri.into())
 }
 
-/// Whether a URI is one of pages that tools bring with them (MCP Apps). A scheme may be written in either case (RFC 3986
+/// Whether a URI is that of a page that tools bring with them (MCP Apps). A scheme can be written in either case (RFC 3986
 /// section 3.1).
 pub(crate) fn is_page(uri: &str) -> bool {
     uri.get(..5)
@@ -318,9 +318,9 @@ fn is_only_task(raw: &[u8], execution: Member) -> bool {
 pub struct ServerList {
     /// Entries in the server's order.
     pub entries: Vec<Entry>,
-    /// Entries left out, the first hundred of them.
+    /// Entries left out, at most the first hundred.
     pub invalid: Vec<InvalidEntry>,
-    /// The smallest `ttlMs` of its pages; `None` where a page had none.
+    /// The smallest `ttlMs` of its pages; `None` if a page had none.
     pub ttl_ms: Option<u64>,
     /// `Public` only where every page said so.
     pub is_public: bool,

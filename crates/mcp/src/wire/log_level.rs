@@ -63,7 +63,7 @@ impl LogLevel {
         self as u8
     }
 
-    /// What [`Self::number`] stands for.
+    /// The meaning of [`Self::number`].
     pub(crate) fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|level| level.number() == number)
     }
@@ -74,7 +74,7 @@ impl LogLevel {
 pub(crate) enum Logs {
     /// None.
     None,
-    /// What the server sends by itself: the client has not said.
+    /// The server's default: the client has not set one.
     Any,
     /// Those of this level and more severe ones.
     From(LogLevel),

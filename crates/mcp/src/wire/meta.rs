@@ -19,7 +19,7 @@ use super::{
 /// The era in which a request is to be served, as the client opened it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
-    /// With sessions. The header's version, where there is one; the session knows better.
+    /// With sessions. The header's version, if there is one; the session's version takes precedence.
     Legacy(Option<ProtocolVersion>),
     /// Stateless.
     Modern(ModernMeta),
@@ -38,8 +38,8 @@ pub(crate) struct ModernMeta {
     pub log_level: Option<LogLevel>,
 }
 
-/// Decides the era of a request from `MCP-Protocol-Version` and `_meta`, and checks both where it is the modern one:
-/// -32602 for what is missing or mistyped, -32020 where header and body differ, -32022 for a version not spoken here.
+/// Decides the era of a request from `MCP-Protocol-Version` and `_meta`, and checks both if it is the modern one:
+/// -32602 for what is missing or mistyped, -32020 if header and body differ, -32022 for an unsupported version.
 ///
 /// A request is of the modern era when its header names a modern version or its `_meta` a protocol version.
 /// `initialize` without such a `_meta` opens a session whatever its header says.
@@ -72,7 +72,7 @@ pub(crate) fn dialect(headers: &HeaderMap, request: &Request<'_>) -> Result<Dial
     }
     let version = match ProtocolVersion::parse(&text) {
         Some(version) if version.era() == Era::Modern => version,
-        // An older one is spoken too, but not without a session.
+        // An older one is supported too, but not without a session.
         Some(_) | None => return Err(Refusal::unsupported_version(&text)),
     };
     let object = |slot: Option<(Span, Kind)>, key| match slot {
@@ -101,7 +101,7 @@ pub(crate) fn dialect(headers: &HeaderMap, request: &Request<'_>) -> Result<Dial
     }))
 }
 
-/// The version a notification or response names, which carry no `_meta` of their own: only the header counts.
+/// The version of a notification or response, which do not have their own `_meta`: only the header counts.
 pub(crate) fn header_version(headers: &HeaderMap) -> Result<Option<ProtocolVersion>, Refusal> {
     match version_header(headers)? {
         None => Ok(None),
@@ -140,7 +140,7 @@ fn malformed(key: &str, problem: &str) -> Refusal {
 /// What a session of the legacy era knows about its client, for requests to a modern upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ClientFacts<'a> {
-    /// The version spoken upstream.
+    /// The version used upstream.
     pub version: ProtocolVersion,
     /// `clientInfo` as JSON text of an object.
     pub client_info: Option<&'a str>,
@@ -171,7 +171,7 @@ pub(crate) fn modern_edits<'a>(facts: &ClientFacts<'a>) -> MetaEdits<'a> {
     ]
 }
 
-/// The edits that take the modern members out for a legacy upstream. Empty where there is nothing to take out.
+/// The edits that take the modern members out for a legacy upstream. Empty if there is nothing to take out.
 pub(crate) fn legacy_edits(params: Option<&Params<'_>>) -> MetaEdits<'static> {
     let Some(meta) = params.and_then(|params| params.meta.as_ref()) else {
         return Vec::new();
@@ -188,7 +188,7 @@ pub(crate) fn legacy_edits(params: Option<&Params<'_>>) -> MetaEdits<'static> {
     .collect()
 }
 
-/// The `_meta` object of [`modern_edits`] as JSON text, for requests of our own.
+/// The `_meta` object of [`modern_edits`] as JSON text, for our own requests.
 pub(crate) fn modern_meta(facts: &ClientFacts<'_>) -> String {
     let members: Vec<String> = modern_edits(facts)
         .into_iter()

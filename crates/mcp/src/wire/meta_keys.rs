@@ -1,4 +1,4 @@
-//! The members of `_meta` that the standard gives a meaning to (MCP 2026-07-28, Overview, "_meta").
+//! The members of `_meta` that the standard defines (MCP 2026-07-28, Overview, "_meta").
 
 /// Protocol version of a request; required.
 pub(crate) const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";

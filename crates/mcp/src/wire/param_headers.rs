@@ -51,13 +51,13 @@ pub enum AnnotationError {
     /// The parameter is not a string, integer or boolean.
     #[error("x-mcp-header of `{0}` is on a parameter that is neither string, integer nor boolean")]
     Type(String),
-    /// It stands where a value cannot be found by property names alone.
+    /// It is in a place where a value cannot be found by property names alone.
     #[error("x-mcp-header stands outside a chain of properties")]
     Unreachable,
 }
 
 impl ParamHeaders {
-    /// Reads the annotations in an `inputSchema`, given as JSON text.
+    /// Reads the annotations in an `inputSchema`, which is JSON text.
     pub fn read(input_schema: &[u8]) -> Result<Self, AnnotationError> {
         // Most schemas have none: without the word, and without an escape that could spell it, there is nothing to read.
         let mentions = |word: &[u8]| memchr::memmem::find(input_schema, word).is_some();
@@ -166,7 +166,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// Reads one schema; `path` leads to it through properties alone, and is `None` where none does.
+    /// Reads one schema; `path` leads to it through properties alone, and is `None` if there is no such path.
     fn schema(
         &mut self,
         schema: &Map<String, Value>,

@@ -94,7 +94,7 @@ pub struct Member {
     pub kind: Kind,
 }
 
-/// The members of the object at `object` in `body`, in their order, read as they are asked for: an object of millions
+/// The members of the object at `object` in `body`, in their order, read on demand: an object of millions
 /// costs no memory. Ends after an error.
 pub fn each_member(body: &[u8], object: Span) -> Members<'_> {
     Members(Inside::new(body, object, Kind::Object))

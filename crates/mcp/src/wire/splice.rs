@@ -16,7 +16,7 @@ pub enum SpliceError {
     /// Two edits touch the same bytes.
     #[error("two edits overlap at byte {0}")]
     Overlap(usize),
-    /// An edit lies outside the body.
+    /// An edit is outside the body.
     #[error("an edit lies outside the body, at byte {0}")]
     OutOfBounds(usize),
     /// What should be an object is not one.
@@ -92,7 +92,7 @@ impl<'a> Splice<'a> {
         self
     }
 
-    /// Sets (`Some`) or removes (`None`) members of `params._meta`, adding `_meta` and `params` where they are missing.
+    /// Sets (`Some`) or removes (`None`) members of `params._meta`, adding `_meta` and `params` if they are missing.
     /// `message` is the span of the message object. One call per message: of two that both add `_meta`, the last counts.
     pub fn edit_meta(
         &mut self,
@@ -172,7 +172,7 @@ impl<'a> Splice<'a> {
         let mut is_set = vec![false; wanted.len()];
         let mut kept = 0_usize;
         let mut previous_end = None;
-        // A member removed at the front goes with the comma behind it, so its end waits for the next one.
+        // A member removed at the front is removed with the comma after it, so its end waits for the next one.
         let mut at_front: Option<Span> = None;
         for member in each_member(self.body, object) {
             let Member { name, value, .. } = member?;

@@ -19,7 +19,7 @@ pub struct Event {
     pub data: Bytes,
     /// The last event id of the stream as of this event; it stays until another is sent.
     pub id: Option<Bytes>,
-    /// `retry`, where this event set it.
+    /// `retry`, if this event set it.
     pub retry: Option<Duration>,
 }
 
@@ -39,7 +39,7 @@ pub enum EncodeError {
     Unsafe(&'static str),
 }
 
-/// Reads events out of chunks, however they are cut. A line that lies within one chunk is not copied. Messages that a server
+/// Reads events out of chunks, however they are cut. A line within one chunk is not copied. Messages that a server
 /// sends together in an array, as 2025-03-26 allows, come out as an event each.
 #[derive(Debug)]
 pub struct Decoder {
@@ -181,7 +181,7 @@ impl Decoder {
         self.last_event_id.as_ref()
     }
 
-    /// How long to wait before a reconnection, where the stream has said so.
+    /// How long to wait before a reconnection, if the stream has said so.
     pub const fn reconnection_time(&self) -> Option<Duration> {
         self.reconnection_time
     }
@@ -279,7 +279,8 @@ impl Decoder {
     }
 }
 
-/// The messages of an event that holds several, each as an event. What is no batch stays as it is, and is no message either.
+/// The messages of an event that holds several, each as an event. What is not a batch stays unchanged, and is not a
+/// message either.
 fn messages(event: Event) -> VecDeque<Event> {
     match batch::split(&event.data, BATCH_MAX) {
         Ok(messages) => messages
@@ -317,7 +318,7 @@ pub fn encode_message(data: &[u8]) -> Bytes {
     out.into()
 }
 
-/// A comment that keeps a connection alive; it is no event, and ends none that is complete.
+/// A comment that keeps a connection alive; it is not an event, and does not end one.
 pub const KEEP_ALIVE: &[u8] = b":\n\n";
 
 fn write_data(out: &mut Vec<u8>, mut data: &[u8]) {

@@ -1,4 +1,4 @@
-//! Where ids of tasks stand in what servers send: in the results of calls and of requests about tasks, in notifications, and
+//! Where IDs of tasks are in what servers send: in the results of calls and of requests about tasks, in notifications, and
 //! in `_meta` of whatever belongs to a task (the extension `io.modelcontextprotocol/tasks`, and 2025-11-25
 //! basic/utilities/tasks). Each is replaced by the id that the client knows; every other byte stays as it is.
 
@@ -18,7 +18,7 @@ pub(crate) trait TaskIds: fmt::Debug + Send + Sync {
     /// The id of a task that the server has just created for the client.
     fn created(&self, theirs: &str) -> String;
 
-    /// The id of a task that the server names; nothing where it is not known to be the client's.
+    /// The ID of a task that the server names; `None` if it is not known to be the client's.
     fn known(&self, theirs: &str) -> Option<String>;
 }
 
@@ -31,7 +31,7 @@ pub(crate) fn asks_for_task(method: &str) -> bool {
 }
 
 /// Puts the ids that the client knows into a result. What is not known to be a task of the client keeps the id of its server,
-/// with which no one can ask for it here. `asks_for_task` says whether it answers a request about a task, and not
+/// with which it cannot be requested here. `asks_for_task` says whether it answers a request about a task, and not
 /// one that may have created one.
 pub(crate) fn edit_result(
     splice: &mut Splice<'_>,
@@ -101,7 +101,7 @@ pub(crate) fn edit_related_of(message: &Bytes, id: &dyn Fn(&str) -> Option<Strin
     finish(splice, message)
 }
 
-/// A notification of the state of a task, with the id that the client knows; nothing where that is not its task.
+/// A notification of the state of a task, with the ID that the client knows; `None` if that is not its task.
 pub(crate) fn edit_status(message: &Bytes, ids: &dyn TaskIds) -> Option<Bytes> {
     let Ok(Message::Notification(notification)) = envelope::parse(message, &Limits::default()) else {
         return None;
@@ -115,7 +115,7 @@ pub(crate) fn edit_status(message: &Bytes, ids: &dyn TaskIds) -> Option<Bytes> {
     splice.finish().ok()
 }
 
-/// The same for a client that is told of it by a subscription of this id, JSON text; `id` knows the tasks that it asked for.
+/// The same for a client that follows it with a subscription of this ID, JSON text; `id` knows the tasks that it asked for.
 pub(crate) fn edit_told(
     message: &Bytes,
     id: &dyn Fn(&str) -> Option<String>,
@@ -133,7 +133,7 @@ pub(crate) fn edit_told(
     splice.finish().ok()
 }
 
-/// Whether a method tells the state of a task.
+/// Whether a method reports the state of a task.
 pub(crate) fn tells_status(method: &str) -> bool {
     matches!(method, "notifications/tasks/status" | "notifications/tasks")
 }

@@ -1,4 +1,4 @@
-//! What a URI template expands to with given values (RFC 6570, all four levels; every value is a text, never a list).
+//! The expansion of a URI template with some values (RFC 6570, all four levels; every value is a text, never a list).
 
 /// Longer templates are not expanded, bytes.
 const TEMPLATE_MAX: usize = 2_000;
@@ -91,7 +91,7 @@ pub fn variables(template: &str) -> Option<Vec<&str>> {
     Some(names)
 }
 
-/// The expansion with the values that `value_of` gives; a variable without one is left out (section 3.2.1). `None` for a
+/// The expansion with the values that `value_of` returns; a variable without one is left out (section 3.2.1). `None` for a
 /// template that is not well-formed or too long.
 pub fn expand<'v>(template: &str, value_of: impl Fn(&str) -> Option<&'v str>) -> Option<String> {
     let mut uri = String::new();
@@ -163,7 +163,7 @@ fn variable(spec: &str) -> Option<Variable<'_>> {
     (!name.is_empty() && name.chars().all(is_plain)).then_some(Variable { name, most })
 }
 
-/// Writes a text percent-encoded (section 3.2.1), but for unreserved characters, and reserved ones where they stay.
+/// Writes a text percent-encoded (section 3.2.1), except unreserved characters, and reserved ones where they stay.
 fn push_encoded(uri: &mut String, text: &str, keeps_reserved: bool) {
     let bytes = text.as_bytes();
     for (at, &byte) in bytes.iter().enumerate() {

@@ -10,15 +10,15 @@ const KEPT_MAX: usize = URI_MAX + 64;
 /// URIs taken from one answer.
 const FOUND_MAX: u32 = 1_000;
 
-/// Finds URIs in one answer given in pieces.
+/// Finds URIs in one answer that arrives in pieces.
 #[derive(Debug, Default)]
 pub(crate) struct UriFinder {
-    /// What the pieces so far ended in, where that may be the beginning of a member `uri`.
+    /// The end of the pieces so far, if that can be the beginning of a member `uri`.
     kept: Vec<u8>,
     found: u32,
 }
 
-/// What there is where a member may be.
+/// What is found where a member can be.
 enum Member<'a> {
     /// It ends later.
     Open,
@@ -99,7 +99,7 @@ fn member(text: &[u8]) -> Member<'_> {
         if text[at] == b'"' {
             return Member::Uri(&text[start..=at]);
         }
-        // What is escaped may be in the next piece.
+        // The escaped character can be in the next piece.
         at = (at + 2).min(text.len());
     }
     Member::Open

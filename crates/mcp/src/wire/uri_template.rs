@@ -7,7 +7,7 @@ const TEMPLATE_MAX: usize = 512;
 /// Longer URIs match nothing, bytes.
 pub const URI_MAX: usize = 2_048;
 
-/// Characters that a variable can stand for.
+/// Characters that the value of a variable can contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Class {
     /// Within one segment: `{var}`, `{.var}`, `{/var}`, `{;var}`. Servers leave characters unescaped that RFC 6570 would
@@ -41,7 +41,7 @@ enum Part {
     One(Class),
     /// Any number of characters of the class.
     Many(Class),
-    /// The next two parts may be left out.
+    /// The next two parts can be left out.
     Optional,
 }
 
@@ -93,7 +93,7 @@ impl UriTemplate {
     }
 
     fn matches_after_prefix(&self, rest: &[u8]) -> bool {
-        // All places of the template that the URI may have come to, instead of one after the other: no template can make
+        // All places of the template that the URI can have reached, instead of one after the other: no template can make
         // it try again and again.
         let end = self.parts.len();
         let (mut at, mut next) = (vec![false; end + 1], vec![false; end + 1]);
@@ -247,7 +247,7 @@ mod tests {
     }
 
     proptest! {
-        /// What simple and reserved variables expand to matches, whatever stands between them.
+        /// What simple and reserved variables expand to matches, whatever is between them.
         #[test]
         fn expansions_match(values in proptest::collection::vec("[a-zA-Z0-9._~-]{1,8}", 1..6), literal in "[a-z:/.]{0,6}", reserved in any::<bool>()) {
             let open = if reserved { "{+" } else { "{" };

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-/// A revision of the protocol that is spoken here.
+/// A supported revision of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ProtocolVersion {
-    /// 2024-11-05: defined with another transport; some servers and clients speak it over Streamable HTTP.
+    /// 2024-11-05: defined with another transport; some servers and clients use it over Streamable HTTP.
     V2024_11_05,
     /// 2025-03-26: the first with Streamable HTTP; no `MCP-Protocol-Version` header yet.
     V2025_03_26,
@@ -39,7 +39,7 @@ impl ProtocolVersion {
     pub const LATEST_MODERN: Self = Self::V2026_07_28;
     /// The newest version of the legacy era: the answer to an `initialize` that asks for one unknown here.
     pub const LATEST_LEGACY: Self = Self::V2025_11_25;
-    /// What a request of the legacy era without `MCP-Protocol-Version` means where no session says otherwise.
+    /// The version of a request of the legacy era without `MCP-Protocol-Version`, unless a session says otherwise.
     pub const WITHOUT_HEADER: Self = Self::V2025_03_26;
 
     /// The name on the wire.
@@ -53,7 +53,7 @@ impl ProtocolVersion {
         }
     }
 
-    /// The version of that exact name, if it is spoken here.
+    /// The version of that exact name, if it is supported.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|version| version.as_str() == name)
     }
@@ -72,14 +72,14 @@ impl ProtocolVersion {
     }
 
     /// The version a session gets whose `initialize` asks for `requested`: that one if it is of the legacy era and
-    /// spoken here, else the newest of that era (2025-11-25, Lifecycle, "Version Negotiation").
+    /// supported, else the newest of that era (2025-11-25, Lifecycle, "Version Negotiation").
     pub fn negotiate_initialize(requested: &str) -> Self {
         Self::parse(requested)
             .filter(|version| version.era() == Era::Legacy)
             .unwrap_or(Self::LATEST_LEGACY)
     }
 
-    /// The newest version that both sides speak, given what a server lists as supported.
+    /// The newest version that both sides support, according to the list of a server.
     pub fn best_of<'a>(supported: impl IntoIterator<Item = &'a str>) -> Option<Self> {
         supported.into_iter().filter_map(Self::parse).max()
     }

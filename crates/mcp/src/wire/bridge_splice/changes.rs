@@ -10,11 +10,11 @@ pub struct Changes {
     /// stays as the server wrote it; an answer with another one is refused all the same: clients look for the request of an
     /// answer by its id, whichever exchange it came in, so a server could answer the calls of another.
     pub id: Option<(Bytes, Bytes)>,
-    /// What becomes of `resultType` in a `result` object.
+    /// What happens to `resultType` in a `result` object.
     pub result_type: ResultType,
 }
 
-/// What becomes of the member `resultType` of a result.
+/// What happens to the member `resultType` of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResultType {
     /// It passes, or its absence does.
@@ -29,7 +29,7 @@ pub enum ResultType {
 }
 
 impl Changes {
-    /// Whether the answer may pass as it is, but for a `null`.
+    /// Whether the answer can pass unchanged, except for a `null`.
     pub fn is_empty(&self) -> bool {
         self.keeps_id() && matches!(self.result_type, ResultType::Keep)
     }

@@ -2,17 +2,17 @@
 
 use bytes::{Bytes, BytesMut};
 
-/// Where among the quotes of JSON text a byte stands.
+/// The place of a byte relative to the quotes of JSON text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Quotes {
     Outside,
     Inside,
-    /// Inside, behind a backslash.
+    /// Inside, after a backslash.
     Escaped,
 }
 
 impl Quotes {
-    /// Where the byte behind this one stands.
+    /// The place of the next byte.
     pub(super) const fn after(self, byte: u8) -> Self {
         match (self, byte) {
             (Self::Inside, b'\\') => Self::Escaped,
@@ -30,9 +30,9 @@ pub(super) struct Piece<'a> {
     held: Vec<u8>,
     /// Where the bytes that are held begin, or go on.
     hold: Option<usize>,
-    /// What is passed on already, where that is a copy.
+    /// What has been passed on already, if that is a copy.
     spliced: Option<BytesMut>,
-    /// Where the bytes begin that are not among those.
+    /// Where the bytes begin that have not.
     from: usize,
 }
 
@@ -90,7 +90,7 @@ impl<'a> Piece<'a> {
         self.from = at;
     }
 
-    /// Puts bytes in at `at`, where nothing is held.
+    /// Inserts bytes at `at`, where nothing is held.
     pub(super) fn insert(&mut self, at: usize, with: &[u8]) {
         self.splice(at, with);
     }

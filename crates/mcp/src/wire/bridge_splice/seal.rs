@@ -1,4 +1,4 @@
-//! What seals the state that a stateless server gives its client for the next round of a request (2026-07-28
+//! What seals the state that a stateless server sends its client for the next round of a request (2026-07-28
 //! basic/patterns/mrtr).
 
 /// Seals a state.

@@ -292,7 +292,7 @@ proptest::proptest! {
     }
 }
 
-/// Puts a state in brackets where the program seals it.
+/// Puts a state in brackets instead of sealing it.
 #[derive(Debug)]
 struct Brackets;
 

@@ -38,7 +38,7 @@ type Wrong = (Reason, ErrorCode);
 ///
 /// Syntax, UTF-8 and depth are checked for the whole body first. Members that policy reads must be there at most once
 /// and spelled exactly, with escapes undone; a spelling that differs in case only is refused, with the two letters
-/// beyond ASCII that some readers fold (long s, Kelvin sign) counted as `s` and `k`. Other members may be anything.
+/// beyond ASCII that some readers fold (long s, Kelvin sign) counted as `s` and `k`. Other members can be anything.
 pub fn parse<'a>(body: &'a [u8], limits: &Limits) -> Result<Message<'a>, EnvelopeError> {
     let mut reader = Reader {
         body,
@@ -152,7 +152,7 @@ impl<'a> Reader<'a> {
         self.refusal.get_or_insert((reason, level.code()));
     }
 
-    /// The id, for an error: `None` where it is missing, invalid, or not the only one.
+    /// The id, for an error: `None` if it is missing, invalid, or not the only one.
     fn readable_id(&self) -> Option<RequestId> {
         if self.refusal == Some((Reason::Duplicate("id"), ErrorCode::INVALID_REQUEST)) {
             return None;

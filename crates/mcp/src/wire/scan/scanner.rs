@@ -2,7 +2,7 @@
 
 use super::{Kind, MAX_DEPTH, ScanError, Span};
 
-/// Where the reader stands in some bytes.
+/// The position of the reader in some bytes.
 #[derive(Debug, Clone)]
 pub struct Scanner<'a> {
     bytes: &'a [u8],
@@ -50,7 +50,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Goes into an object or array, and returns where it starts.
+    /// Enters an object or array, and returns where it starts.
     pub fn enter(&mut self, kind: Kind) -> Result<usize, ScanError> {
         if self.peek()? != kind {
             return Err(self.syntax());
@@ -159,7 +159,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// A name and its colon; stands before the value then.
+    /// A name and its colon; then the reader is before the value.
     fn name(&mut self) -> Result<Span, ScanError> {
         let start = self.at;
         if self.bytes.get(start) != Some(&b'"') {
@@ -212,7 +212,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Passes bytes that stand for themselves, eight at a time while it can.
+    /// Skips bytes that are not special, eight at a time if possible.
     fn plain_run(&mut self) {
         const ONES: u64 = u64::from_ne_bytes([1; 8]);
         const HIGHS: u64 = ONES << 7;
@@ -220,7 +220,7 @@ impl<'a> Scanner<'a> {
             let word = u64::from_ne_bytes(*chunk);
             let quote = word ^ (ONES * u64::from(b'"'));
             let backslash = word ^ (ONES * u64::from(b'\\'));
-            // A high bit is set where a byte is below 0x20, or zero after the exclusive or; a borrow may set more,
+            // A high bit is set if a byte is below 0x20, or zero after the exclusive or; a borrow may set more,
             // which costs a look at each byte and no more.
             let control = word.wrapping_sub(ONES * 0x20) & !word;
             let quote = quote.wrapping_sub(ONES) & !quote;
@@ -309,7 +309,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Whether a byte stands for itself inside a string.
+/// Whether a byte is not special inside a string.
 pub(super) const fn is_plain(byte: u8) -> bool {
     byte >= 0x20 && byte != b'"' && byte != b'\\'
 }

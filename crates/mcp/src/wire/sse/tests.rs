@@ -175,7 +175,7 @@ fn messages_that_came_together_come_out_one_by_one() {
     let data: Vec<_> = events.iter().map(|event| &event.data[..]).collect();
     assert_eq!(data, [&br#"{"a":1}"#[..], br#"{"b":2}"#, br#"{"c":3}"#]);
     assert!(events.iter().all(|event| event.id.as_deref() == Some(b"7")));
-    // What is no batch, and one of more messages than a server can mean, is passed on whole, and is no message.
+    // What is not a batch, and one of too many messages, is passed on whole, and is not a message.
     let many = format!("data: [{}1]\n\n", "1,".repeat(2_000));
     for odd in ["data: []\n\n", "data: [1\n\n", "data: [x\n\n", &many] {
         let events = decode(&[odd.as_bytes()], 10_000).expect("within the limit");

@@ -38,7 +38,7 @@ fn ids_are_replaced_where_they_stand_and_nowhere_else() {
             r#"{"task":{"taskId":"a","status":"working"},"_meta":{"io.modelcontextprotocol/model-immediate-response":"soon"}}"#,
             r#"{"task":{"taskId":"new a","status":"working"},"_meta":{"io.modelcontextprotocol/model-immediate-response":"soon"}}"#,
         ),
-        // A tool may call something of its own so.
+        // A tool may use this name for something else.
         (
             false,
             r#"{"resultType":"complete","taskId":"a","structuredContent":{"taskId":"a","task":{"taskId":"a"}}}"#,

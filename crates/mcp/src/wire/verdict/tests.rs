@@ -89,7 +89,7 @@ fn each_answer_of_a_batch_and_of_a_stream_is_read() {
     let progress = r#"{"method":"notifications/progress","params":{"result":{"isError":true}}}"#;
     let events = format!("data: {progress}\n\ndata: {first}\n\nevent: message\ndata: {second}\n\n");
     assert_eq!(read(&events, true, 5), expected);
-    // The data of an event may be on several lines.
+    // The data of an event can be on several lines.
     assert_eq!(
         verdicts("data: {\"id\":1,\ndata: \"error\":{}}\n\n", true),
         [Verdict::Error]
