@@ -1,15 +1,15 @@
-//! MCP: messages on the wire, the servers that speak it, the federation of them, and the endpoint that clients meet.
+//! MCP: messages on the wire, the servers, their federation, and the endpoint for clients.
 //!
 //! Four layers, each a folder, and each knows only those before it:
 //!
 //! - `wire`: messages read and rewritten without changing a byte that need not change, headers, Server-Sent Events, pages of
 //!   lists, the translation between the eras. No I/O, no clock, no randomness.
-//! - `peer`: one server. What is known of it, its sessions and its era, requests of our own, and one call of a client sent
+//! - `peer`: one server. What is known about it, its sessions and its era, our own requests, and one call of a client sent
 //!   there. The layers above use a trait; behind it is HTTP, over a [`upstream_transport::Transport`].
 //! - `federation`: what gateways offer of several servers. Plans, lists and the memory for them, names, and where a call goes.
 //! - `endpoint`: what clients meet. The methods of both eras, sessions of clients, and the answers they get.
 //!
-//! None of them knows the web framework or the program around it.
+//! None of them depends on the web framework or the program around it.
 
 // What is `pub` is for other crates; everything else says how far it reaches.
 
@@ -35,7 +35,7 @@ pub mod upstream {
     pub use crate::peer::{config::UpstreamConfig, unavailable::Unavailable, upstream::Upstream};
 }
 
-/// What a server shows when it is looked at.
+/// The result of inspecting a server.
 pub mod inspection {
     pub use crate::{
         federation::inspection::{Health, Seen, SharedKey, Unwell, shared_keys},

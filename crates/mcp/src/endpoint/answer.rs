@@ -14,7 +14,7 @@ use super::{batch_answer::BatchAnswer, listen::Listening, resumable::Follow};
 use crate::peer::answer_error::AnswerError;
 use crate::peer::{answer_events::EventsAnswer, answer_json::JsonAnswer, call_guard::Held, rounds::Rounds};
 
-/// The body of an answer. Dropping it gives the upstream request up.
+/// The body of an answer. Dropping it cancels the upstream request.
 pub struct Answer<B>(Kind<B>);
 
 #[expect(
@@ -69,7 +69,7 @@ impl<B> Answer<B> {
     }
 
     /// What was wrong with the server's answer after its head had gone to the client, in a word for metrics: it broke off,
-    /// it ended with an error of ours, or it was no JSON. It is told once.
+    /// it ended with our own error, or it was not JSON. It is reported once.
     pub fn take_fault(&mut self) -> Option<&'static str> {
         match &mut self.0 {
             Kind::Json(json) => json.fault.take(),

@@ -16,9 +16,9 @@ use crate::{
 };
 
 impl<T: Transport> Endpoint<T> {
-    /// Passes the answer of a client on to who asked. One that comes too late, or once more, is accepted and ignored; one to
-    /// what was never asked in this session is refused. An answer takes no place among what runs: the call that waits for it
-    /// has one, and calls that fill all places could not be answered otherwise.
+    /// Passes the answer of a client on to the server that asked. One that arrives too late, or again, is accepted and
+    /// ignored; one to what was never asked in this session is refused. An answer needs no place for running requests:
+    /// the call that waits for it has one, and calls that fill all places could not be answered otherwise.
     pub(super) async fn answered(
         &self,
         plan: &Plan,

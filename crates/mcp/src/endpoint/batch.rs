@@ -40,7 +40,7 @@ const MESSAGES_MAX: usize = 64;
 /// Requests of one batch whose answers are waited for at the same time.
 const AT_ONCE: usize = 8;
 
-/// The user of one message of a batch, which takes a place of its own.
+/// The user of one message of a batch, which takes its own place.
 struct OfMessage<'a> {
     user: &'a dyn Identify,
     place: Mutex<Option<Place>>,
@@ -85,7 +85,7 @@ struct Common<'a> {
 }
 
 impl<T: Transport> Endpoint<T> {
-    /// Answers a batch: with one answer for all of its requests, or with 202 where it has none. Nothing of a batch is done
+    /// Answers a batch: with one answer for all of its requests, or with 202 if it has none. Nothing of a batch is done
     /// that holds something else than messages, or too many.
     pub(super) async fn batch(
         &self,
@@ -175,7 +175,7 @@ impl<T: Transport> Endpoint<T> {
             Refusal::new(ErrorCode::INVALID_REQUEST, Reason::Batch.to_string())
                 .with_status(StatusCode::BAD_REQUEST)
         };
-        // Without a session there is nothing that a batch could be of.
+        // Batches exist only in sessions.
         if !headers.contains_key(headers::SESSION_ID) {
             return Err(not_here());
         }
@@ -220,7 +220,7 @@ impl<T: Transport> Endpoint<T> {
     }
 }
 
-/// Reads the messages of a batch, all of them before anything is done.
+/// Reads all messages of a batch before anything is done.
 fn read(texts: &[Bytes]) -> Result<Vec<Message<'_>>, String> {
     let mut messages = Vec::with_capacity(texts.len());
     for (text, number) in texts.iter().zip(1..) {

@@ -1,4 +1,4 @@
-//! The answer to a batch: the answers to its requests in one JSON array, or in one stream of events where one of them is a
+//! The answer to a batch: the answers to its requests in one JSON array, or in one stream of events if one of them is a
 //! stream (2025-03-26 basic/transports, "Sending Messages to the Server").
 
 use std::{
@@ -53,7 +53,7 @@ impl<B> Member<B> {
         }
     }
 
-    /// What stands for an answer that broke before anything of it was passed on.
+    /// The replacement for an answer that broke before any of it was passed on.
     fn broken(&self) -> Bytes {
         let refusal = Refusal::new(
             ErrorCode::INTERNAL_ERROR,
@@ -269,7 +269,7 @@ where
     }
 }
 
-/// JSON without line breaks, which are white space where they occur, so that it can be the data of an event piece by piece.
+/// JSON without line breaks, which can only be white space, so that it can be the data of an event piece by piece.
 fn in_one_line(json: &[u8]) -> Vec<u8> {
     let space = |byte: &u8| {
         if matches!(byte, b'\r' | b'\n') {

@@ -66,7 +66,7 @@ impl<T: Transport> Endpoint<T> {
         reply::refusal(&error.refusal(era), Some(&request.id.to_owned()), era)
     }
 
-    /// The answer of a server, to which a client with a session can come back where its revision says how, and it is a stream.
+    /// The answer of a server, to which a client with a session can come back if its revision says how, and it is a stream.
     fn passed_on(&self, asking: &Asking<'_>, answer: Answered<T::Body>) -> Response<Answer<T::Body>> {
         match (answer, asking.client) {
             (Answered::Events(events), Client::Legacy(session)) if session.can_resume() => {
@@ -78,7 +78,7 @@ impl<T: Transport> Endpoint<T> {
         }
     }
 
-    /// Makes a call. That of a client with a session can be cancelled from when it is known where it leads.
+    /// Makes a call. A call of a client with a session can be cancelled once its server is known.
     async fn relayed(
         &self,
         asking: &Asking<'_>,
@@ -97,7 +97,7 @@ impl<T: Transport> Endpoint<T> {
                 caller,
                 client_era: asking.client.era(),
                 logs: asking.client.logs(),
-                // A client of our own, which has no headers, reads both.
+                // Our own client, which has no headers, reads both.
                 takes_stream: asking.headers.is_none_or(takes_stream),
                 client,
                 state: None,
@@ -133,7 +133,7 @@ impl<T: Transport> Endpoint<T> {
                 let running = session.run(id.to_json().into_owned().into());
                 let token = running.token.clone();
                 let guard = CallGuard::new(caller.slot(), Some(Box::new(running)));
-                // Dropping the call drops the guard, which tells the server.
+                // Dropping the call drops the guard, which notifies the server.
                 tokio::select! {
                     biased;
                     () = token.cancelled() => Err(CallError::cancelled()),

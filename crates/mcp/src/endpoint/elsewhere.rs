@@ -31,9 +31,9 @@ use crate::{
     },
 };
 
-/// Bytes of what a held call sends before and with its result, where that is passed to another replica.
+/// The maximum size of what a held call sends before and with its result, if that is passed to another replica.
 const PASSED_MAX: usize = 4 * 1024 * 1024;
-/// Bytes of an answer or a retry that is passed to another replica: it lies in the database for a moment.
+/// The maximum size of an answer or a retry that is passed to another replica: it is in the database for a moment.
 const LETTER_MAX: usize = 256 * 1024;
 /// How long a call that goes on at another replica may last.
 const CALL_MAX: Duration = Duration::from_mins(10);
@@ -48,7 +48,7 @@ pub type Reply<'a> = Pin<Box<dyn Future<Output = Option<Vec<u8>>> + Send + 'a>>;
 
 /// The other replicas of the instance.
 pub trait Replicas: Send + Sync + fmt::Debug {
-    /// Sends a letter to a replica and waits for its answer, at most so long; nothing where the replica does not take the
+    /// Sends a letter to a replica and waits for its answer for a limited time; `None` if the replica does not take the
     /// letter within seconds, or does not answer in time.
     fn ask(&self, to: Replica, letter: Vec<u8>, at_most: Duration) -> Reply<'_>;
 
@@ -87,14 +87,14 @@ pub const LATE: &[u8] = b"late";
 pub(super) enum Undelivered {
     /// It is too large.
     TooLarge,
-    /// As much is on its way as may be.
+    /// The maximum is on its way.
     Busy,
     /// The replica does not take it.
     Gone,
 }
 
 impl Undelivered {
-    /// What a client is told.
+    /// The message to the client.
     pub(super) const fn text(self) -> &'static str {
         match self {
             Self::TooLarge => {
@@ -118,11 +118,11 @@ impl<T: Transport> Endpoint<T> {
 
     /// From now on what is for other replicas is sent there.
     pub fn join(&self, replicas: Box<dyn Replicas>) {
-        // Those that were given first stay.
+        // Those that were set first stay.
         let _ = self.replicas.set(replicas);
     }
 
-    /// Does what another replica asks in a letter; gives the answer to it.
+    /// Does what another replica asks in a letter; returns the answer to it.
     pub async fn take_letter(&self, letter: &[u8]) -> Vec<u8> {
         match serde_json::from_slice(letter) {
             Ok(Letter::Answer {
@@ -214,7 +214,7 @@ impl<T: Transport> Endpoint<T> {
         replicas.ask(to, letter, at_most).await
     }
 
-    /// Goes on with a call that is held here, for a client that came back to another replica; gives its result.
+    /// Continues a call that is held here, for a client that came back to another replica; returns its result.
     async fn go_on_for_other(&self, caller: CallerKey, nonce: Nonce, body: &Bytes) -> Option<Vec<u8>> {
         let Ok(Message::Request(request)) = envelope::parse(body, &Limits::default()) else {
             return None;

@@ -17,7 +17,7 @@ pub(super) enum Feature {
     SetLevel,
     /// Being told that a resource changes.
     Subscribe,
-    /// Not being told any longer.
+    /// No longer being notified.
     Unsubscribe,
     /// Tasks of its user at all servers.
     TaskList,
@@ -61,7 +61,7 @@ impl Feature {
             .map(|(_, _, feature)| feature)
     }
 
-    /// Whether it takes a place among what runs at once: servers may have to be asked for it.
+    /// Whether it takes a place for running requests: servers may have to be asked for it.
     pub(super) const fn asks_servers(self) -> bool {
         matches!(
             self,

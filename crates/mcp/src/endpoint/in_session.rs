@@ -155,7 +155,7 @@ impl<T: Transport> Endpoint<T> {
     }
 }
 
-/// A refusal of GET or DELETE, in the words of the era whose header stands there.
+/// A refusal of GET or DELETE, in the words of the era that the header names.
 fn not_for_method<B>(refusal: &Refusal, request: &HeaderMap) -> Response<Answer<B>> {
     let mut response = reply::refusal(refusal, None, header_era(request));
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {

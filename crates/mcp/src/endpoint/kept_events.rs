@@ -14,7 +14,7 @@ use crate::peer::{
     places::{Bounds, Place, Places},
 };
 
-/// Of one call; about as much as the largest answers that tools in use give.
+/// Of one call; about as much as the largest answers of tools in use.
 const OF_CALL: usize = 8 * 1024 * 1024;
 /// Of one user.
 const OF_USER: usize = 16 * 1024 * 1024;
@@ -22,7 +22,7 @@ const OF_USER: usize = 16 * 1024 * 1024;
 const OF_PROJECT: usize = 32 * 1024 * 1024;
 /// In all.
 const IN_ALL: usize = 128 * 1024 * 1024;
-/// What a call takes beside its events.
+/// What a call takes in addition to its events.
 pub(super) const CALL_BYTES: usize = 2 * 1024;
 /// The same for an event.
 const EVENT_BYTES: usize = 128;
@@ -80,7 +80,7 @@ impl Kept {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The share of a call, with room for the call itself; nothing where there is none.
+    /// The share of a call, with room for the call itself; `None` if there is none.
     pub(super) fn share(self: &Arc<Self>, owner: Owner) -> Option<Share> {
         let mut share = Share {
             kept: Arc::clone(self),
@@ -90,13 +90,13 @@ impl Kept {
         share.grow(CALL_BYTES).then_some(share)
     }
 
-    /// A place for a call that runs on without its client; nothing where there are as many as may be.
+    /// A place for a call that continues without its client; `None` if the maximum is reached.
     pub(super) fn alone(&self, owner: Owner) -> Option<Place> {
         self.alone.take(owner.project, owner.user)
     }
 }
 
-/// The bytes of one call, given back when it is dropped.
+/// The bytes of one call, returned when it is dropped.
 #[derive(Debug)]
 pub(super) struct Share {
     kept: Arc<Kept>,
@@ -110,7 +110,7 @@ impl Share {
         bytes + EVENT_BYTES
     }
 
-    /// Takes so many bytes more; `false` where there is no room for them.
+    /// Takes this many more bytes; `false` if there is no room for them.
     pub(super) fn grow(&mut self, bytes: usize) -> bool {
         let mut taken = self.kept.lock();
         let count = |of: Option<&usize>| of.copied().unwrap_or_default() + bytes;

@@ -35,7 +35,7 @@ const LOOKS_PER_COMMENT: u8 = 8;
 /// The plan of the gateway as it is now, for as long as the user may listen.
 pub type PlanNow = Box<dyn Fn() -> Option<Arc<Plan>> + Send + Sync>;
 
-/// In which words changes are told.
+/// The wording of the change messages.
 pub(super) enum Words {
     /// Those of a session.
     Session,
@@ -45,15 +45,15 @@ pub(super) enum Words {
         id: Bytes,
         /// Which of the lists the client asked for.
         asked: [bool; ANNOUNCED.len()],
-        /// The resources whose changes are told.
+        /// The resources whose changes are reported.
         resources: Vec<Arc<str>>,
-        /// The tasks whose states are told, by the ids that the client sent.
+        /// The tasks whose states are reported, by the IDs that the client sent.
         tasks: Vec<String>,
     },
 }
 
 impl Words {
-    /// The message that something has changed, where the client wants it.
+    /// The message that something has changed, if the client wants it.
     fn changed(&self, news: &announced::News) -> Option<Bytes> {
         match news {
             announced::News::List(kind) => self.list_changed(*kind),
@@ -118,7 +118,7 @@ impl Words {
         Some(jsonrpc::write_notification(method, Some(params.as_bytes())))
     }
 
-    /// The last message, where the gateway ends the stream.
+    /// The last message, if the gateway ends the stream.
     fn ended(&self) -> Option<Bytes> {
         let Self::Subscription { id, .. } = self else {
             return None;
@@ -148,7 +148,7 @@ pub(super) struct Listening {
     words: Words,
     /// What servers ask the client outside of the stream of a call.
     asked: Option<ClientStream>,
-    /// What servers tell of tasks.
+    /// What servers report about tasks.
     tasks: Option<TaskNews>,
     ready: VecDeque<Bytes>,
     // Boxed because a timer must not move once it runs.
@@ -169,7 +169,7 @@ impl fmt::Debug for Listening {
 }
 
 impl Listening {
-    /// A stream that ends once there is no plan for the user any more, or the process stops.
+    /// A stream that ends once the user no longer has a plan, or the process stops.
     pub(super) fn new(
         shutdown: CancellationToken,
         news: News,
@@ -203,7 +203,7 @@ impl Listening {
         Self { asked, ..self }
     }
 
-    /// The same, and the client is told on it of tasks.
+    /// The same, and it also reports tasks to the client.
     pub(super) fn with_tasks(self, tasks: Option<TaskNews>) -> Self {
         Self { tasks, ..self }
     }
@@ -267,7 +267,7 @@ impl Listening {
                 self.settling = Arc::clone(&self.listener).settle(plan);
             }
             self.timer.as_mut().reset(Instant::now() + LOOK);
-            // The first look is at once, and its comment shows the client that the stream is open.
+            // The first check is immediate, and its comment shows the client that the stream is open.
             let comment = self.looks == 0;
             self.looks = (self.looks + 1) % LOOKS_PER_COMMENT;
             if comment {

@@ -1,5 +1,5 @@
 //! `logging/setLevel` (2025-11-25 server/utilities/logging, "Setting Log Level"). The level is remembered with the session;
-//! a server is told with the next call to it, and of what it sends the session gets what is severe enough.
+//! a server learns it with the next call to it, and of what it sends the session gets what is severe enough.
 
 use bytes::Bytes;
 use http::Response;

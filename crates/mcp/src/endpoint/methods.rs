@@ -1,5 +1,5 @@
-//! The MCP endpoint of a gateway towards clients of both eras, once the edge knows who asks: which message it is, which
-//! era it speaks, and what answers it (2026-07-28 and 2025-11-25 basic/transports).
+//! The MCP endpoint of a gateway for clients of both eras, once the edge knows who is calling: which message it is, its
+//! era, and what answers it (2026-07-28 and 2025-11-25 basic/transports).
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -34,7 +34,7 @@ use crate::{
     },
 };
 
-/// How a client speaks.
+/// The era of a client, with its details.
 pub(super) enum Client {
     /// Stateless; what its `_meta` says.
     Modern(ModernMeta),
@@ -65,9 +65,9 @@ pub(super) struct Asking<'a> {
     pub(super) plan: &'a Plan,
     pub(super) caller: Caller<'a>,
     pub(super) client: &'a Client,
-    /// The headers it came with, where they have to mirror what it says.
+    /// The headers it came with, if they have to mirror the body.
     pub(super) headers: Option<&'a HeaderMap>,
-    /// What an answer needs that lasts; nothing where none can.
+    /// What a lasting answer needs; `None` if it cannot last.
     pub(super) lasting: Option<&'a Lasting<'a>>,
     /// The message as it came.
     pub(super) body: &'a Bytes,
@@ -91,7 +91,7 @@ impl Asking<'_> {
 }
 
 impl<T: Transport> Endpoint<T> {
-    /// Answers a POST. `reached` is told what became of the request upstream.
+    /// Answers a POST. `reached` records the outcome of the request upstream.
     pub async fn post(
         &self,
         plan: &Plan,
@@ -196,7 +196,7 @@ impl<T: Transport> Endpoint<T> {
         self.serve(&asking, reached).await
     }
 
-    /// Answers a request of a client that is known to speak as it should.
+    /// Answers a request of a client whose era and headers were checked.
     pub(super) async fn serve(
         &self,
         asking: &Asking<'_>,

@@ -1,4 +1,4 @@
-//! The MCP endpoint of gateways towards clients: the methods of both eras, sessions of clients, the client of our own, and
+//! The MCP endpoint of gateways towards clients: the methods of both eras, sessions of clients, our own client, and
 //! what answers are made of.
 
 pub(crate) mod answer;

@@ -49,7 +49,7 @@ pub struct OfferedItem {
     input_schema: Option<Span>,
 }
 
-/// A request of our own.
+/// One of our own requests.
 #[derive(Debug, Clone, Copy)]
 pub struct OwnRequest<'a> {
     /// Its method, like `tools/call`.
@@ -65,9 +65,9 @@ pub struct OwnRequest<'a> {
 /// What a request is sent again with (2026-07-28 basic/patterns/mrtr).
 #[derive(Debug, Clone, Copy)]
 pub struct OwnInput<'a> {
-    /// `inputResponses` as JSON text of an object; nothing where the server asked for none.
+    /// `inputResponses` as JSON text of an object; `None` if the server asked for none.
     pub responses: Option<&'a str>,
-    /// `requestState`, where the server gave one.
+    /// `requestState`, if the server sent one.
     pub state: Option<&'a str>,
 }
 
@@ -104,7 +104,7 @@ impl<T: Transport> Endpoint<T> {
     }
 
     /// Makes a request as a client of the stateless era would that can be asked for input, by a form and by a URL, and wants to
-    /// hear of progress and of what the server logs. `reached` is told what became of it upstream.
+    /// receive progress and what the server logs. `reached` records the outcome upstream.
     pub async fn ask(
         &self,
         plan: &Plan,
@@ -112,7 +112,7 @@ impl<T: Transport> Endpoint<T> {
         asked: OwnRequest<'_>,
         reached: &mut Reached,
     ) -> Response<Answer<T::Body>> {
-        // A retry is another request, and each of those that run has a token of its own (2026-07-28 basic/patterns/progress).
+        // A retry is another request, and each running request has its own token (2026-07-28 basic/patterns/progress).
         let id = self.own_requests.fetch_add(1, Ordering::Relaxed);
         let body = Bytes::from(written(id, &asked));
         let refuse = |refusal: &Refusal| reply::refusal(refusal, None, Era::Modern);
@@ -139,7 +139,7 @@ impl<T: Transport> Endpoint<T> {
             plan,
             caller,
             client: &client,
-            // There is nothing between this client and the gateway that would read headers.
+            // Nothing between this client and the gateway reads headers.
             headers: None,
             lasting: None,
             body: &body,
@@ -150,7 +150,7 @@ impl<T: Transport> Endpoint<T> {
     }
 }
 
-/// The text of a request of our own.
+/// The text of one of our own requests.
 fn written(id: u64, asked: &OwnRequest<'_>) -> String {
     let mut body = format!(
         r#"{{"jsonrpc":"2.0","id":{id},"method":{},"params":{{{}"#,

@@ -26,13 +26,13 @@ pub struct Reached {
     pub failure: Option<&'static str>,
     /// What became of the requests of a batch.
     pub batch: Vec<Self>,
-    /// The kind of request; nothing where it could not be read.
+    /// The kind of request; `None` if it could not be read.
     pub kind: Option<RequestKind>,
     /// What it names, as its client wrote it.
     pub item: Option<Arc<str>>,
     /// The JSON text of its ID, within a batch.
     pub id: Option<Box<str>>,
-    /// What became of it and by which rule, where that was decided here. The answer says it otherwise.
+    /// Its outcome and the rule, if that was decided here. Otherwise the answer shows it.
     pub decided: Option<(Outcome, Option<Rule>)>,
     /// When it was sent to the server.
     pub sent_at: Option<Instant>,

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Tells proxies such as nginx to pass events on at once.
+/// Tells proxies such as nginx to pass events on immediately.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// One JSON message.
@@ -37,7 +37,7 @@ pub(super) fn events<B>(body: Answer<B>) -> Response<Answer<B>> {
     response
 }
 
-/// A result around JSON text that may be shared between many answers; it is not copied.
+/// A result around JSON text that many answers can share; it is not copied.
 pub(super) fn result<B>(id: &str, result: Bytes) -> Response<Answer<B>> {
     const BEFORE: &str = r#"{"jsonrpc":"2.0","id":"#;
     const BETWEEN: &str = r#","result":"#;

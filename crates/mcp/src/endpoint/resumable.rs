@@ -27,7 +27,7 @@ const ALONE_FOR: Duration = Duration::from_mins(1);
 const KEPT_FOR: Duration = Duration::from_secs(30);
 /// How often those that are kept no longer are looked for.
 const TIDY: Duration = Duration::from_secs(5);
-/// What clients are told to wait before they come back, milliseconds.
+/// How long clients are asked to wait before they come back, in milliseconds.
 const RETRY_MS: u32 = 1_000;
 
 /// Names the stream of one answer: the session it is of, and a number that only its client knows.
@@ -118,7 +118,7 @@ where
         }
     }
 
-    /// Keeps an answer from here on; gives it back where there is no room.
+    /// Keeps an answer from here on; returns it if there is no room.
     fn keep(
         &self,
         whose: Whose,
@@ -152,7 +152,7 @@ where
         Ok(kept)
     }
 
-    /// The rest of an answer of a session after the event with this id; nothing where it is not known, or not kept any more.
+    /// The rest of an answer of a session after the event with this ID; `None` if it is unknown, or no longer kept.
     pub(super) fn after(self: &Arc<Self>, session: [u8; 16], event: &str) -> Option<Following<B>> {
         let (stream, number) = event.split_once('-')?;
         let stream = u64::from_str_radix(stream, 16).ok()?.to_be_bytes();
@@ -176,7 +176,7 @@ impl<B> Resumable<B> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Another reader goes on after an event; nothing where the next one is not kept.
+    /// Another reader continues after an event; `None` if the next one is not kept.
     fn take_over(&self, after: u64) -> Option<u64> {
         let mut state = self.lock();
         let next_is_kept = state.kept.front().is_none_or(|(first, _)| *first <= after + 1);
@@ -276,7 +276,7 @@ where
 }
 
 impl<B> State<B> {
-    /// Keeps an event, and no longer those before it that there is no room for beside it.
+    /// Keeps an event, and drops those before it for which there is no more room.
     fn keep(&mut self, number: u64, event: &Bytes) {
         self.last = number;
         let bytes = Share::of_event(event.len());
@@ -325,7 +325,7 @@ enum Followed<B> {
         reader: u64,
         passed: u64,
     },
-    /// It is being kept, or it is over.
+    /// It is being kept, or it has ended.
     Nothing,
 }
 
@@ -342,7 +342,7 @@ where
         }
     }
 
-    /// The event that names the stream, where it is kept from here on.
+    /// The event that names the stream, if it is kept from here on.
     fn begin_to_keep(&mut self) -> Option<Bytes> {
         let whose = self.whose.take()?;
         let all = self.all.upgrade()?;
@@ -414,7 +414,7 @@ impl<B> Drop for Following<B>
 where
     B: Body<Data = Bytes, Error: fmt::Display> + Send + Unpin + 'static,
 {
-    /// The connection is gone: the call runs on for a while, and its client may come back.
+    /// The connection is lost: the call continues for a while, and its client may come back.
     fn drop(&mut self) {
         let Followed::Kept {
             resumable, reader, ..
@@ -435,7 +435,7 @@ where
         };
         drop(state);
         let (resumable, reader) = (Arc::clone(resumable), *reader);
-        // A task of its own, because no one else reads what the server sends; bounded in number and time.
+        // A separate task, because nothing else reads what the server sends; bounded in number and time.
         runtime.spawn(async move {
             resumable.alone(reader).await;
             drop(place);

@@ -28,11 +28,11 @@ pub struct Endpoint<T: Transport> {
     pub sessions: Arc<Sessions>,
     /// What servers ask of clients.
     pub(super) mailbox: Arc<Mailbox>,
-    /// The other replicas, where there can be some.
+    /// The other replicas, if there can be some.
     pub(super) replicas: OnceLock<Box<dyn Replicas>>,
     /// Answers that clients can come back to.
     pub(super) resumables: Arc<Resumables<T::Body>>,
-    /// The next ID of a request of our own.
+    /// The next ID of our own requests.
     pub(super) own_requests: AtomicU64,
 }
 
@@ -40,8 +40,8 @@ pub struct Endpoint<T: Transport> {
 pub struct Lasting<'a> {
     /// Ends it.
     pub shutdown: &'a CancellationToken,
-    /// Makes what tells the plan of the gateway from then on. Only asked where a stream begins, so that no other request pays
-    /// for it.
+    /// Makes what returns the plan of the gateway from then on. Only called when a stream begins, so that other requests
+    /// do not pay for it.
     pub plan_now: &'a (dyn Fn() -> PlanNow + Sync),
 }
 
@@ -86,7 +86,7 @@ impl<T: Transport> Endpoint<T> {
         self.federation.health(id, url)
     }
 
-    /// Looks at a server within `deadline`: finds out what it speaks and lists what it has. It is sent its custom headers
+    /// Inspects a server within `deadline`: detects its era and lists what it has. It is sent its custom headers
     /// and no identity assertion, and nothing is tried twice.
     pub async fn inspect(&self, config: UpstreamConfig, deadline: Duration) -> Result<Seen, Unwell> {
         // Boxed because it is rare and large.

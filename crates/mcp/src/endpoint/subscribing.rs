@@ -1,4 +1,4 @@
-//! What clients are told of: `resources/subscribe` and `resources/unsubscribe` within a session (2025-11-25 server/resources,
+//! What clients subscribe to: `resources/subscribe` and `resources/unsubscribe` within a session (2025-11-25 server/resources,
 //! "Subscriptions"), and the filter of `subscriptions/listen` (2026-07-28 basic/patterns/subscriptions).
 
 use std::sync::Arc;
@@ -38,15 +38,15 @@ use crate::{
     },
 };
 
-/// Tasks of which a client is told on one stream.
+/// Tasks that a client can follow on one stream.
 const TASKS_MAX: usize = 64;
 
 /// Who listens, for as long as a stream lasts.
 pub(super) trait Listener: Send + Sync {
-    /// What is told of a gateway from now on.
+    /// What is reported about a gateway from now on.
     fn news(&self, plan: &Plan) -> News;
 
-    /// Finds out where what the client wants leads at a gateway; nothing where it wants nothing.
+    /// Finds out where what the client wants leads at a gateway; `None` if it wants nothing.
     fn settle(self: Arc<Self>, plan: Arc<Plan>) -> Option<BoxFuture<'static, ()>>;
 }
 
@@ -97,7 +97,7 @@ struct Filter {
 }
 
 impl<T: Transport> Endpoint<T> {
-    /// A client of a user that listens, and what it is told.
+    /// A client of a user that listens, and what it receives.
     pub(super) fn listener(
         &self,
         plan: &Plan,
@@ -141,7 +141,7 @@ impl<T: Transport> Endpoint<T> {
         let (listener, news) = self.listener(plan, caller, &client);
         if !filter.resources.is_empty() {
             for uri in &filter.resources {
-                // What does not fit is left out of what the client is told that it is told.
+                // What does not fit is left out of the acknowledgement to the client.
                 let _ = self
                     .federation
                     .note_wanted(plan, caller, &client, &Arc::from(&**uri));

@@ -47,11 +47,11 @@ use crate::{
 const PAGE_MAX: usize = 1024 * 1024;
 /// Pages that are read of one server.
 const PAGES_MAX: usize = 16;
-/// So many tasks of a server are listed, and [`PAGE_MAX`] bytes of them.
+/// The maximum number of tasks of a server that are listed, and at most [`PAGE_MAX`] bytes of them.
 const TASKS_MAX: usize = 256;
 
 impl<T: Transport> Endpoint<T> {
-    /// The task that a request is about, where it is about one.
+    /// The task that a request is about, if any.
     pub(super) fn task_of(&self, asking: &Asking<'_>) -> Result<Option<Task>, CallError> {
         if !asks_for_task(&asking.request.method.value) {
             return Ok(None);
@@ -69,8 +69,8 @@ impl<T: Transport> Endpoint<T> {
         Ok(Some(task.ok_or(TaskError::Foreign)?))
     }
 
-    /// What servers tell of tasks that a subscription names. One that its client cannot have got here is left out of what the
-    /// client is told that it is told of.
+    /// What servers report about tasks that a subscription names. One that its client cannot have got here is left out of the
+    /// acknowledgement.
     pub(super) async fn told_tasks(
         &self,
         asking: &Asking<'_>,
@@ -163,7 +163,7 @@ impl<T: Transport> Endpoint<T> {
         tasks
     }
 
-    /// One page of what a server lists, a response; nothing where it gives none.
+    /// One page of what a server lists, a response; `None` if it does not return one.
     async fn page_of_tasks(&self, asking: &Asking<'_>, place: usize, cursor: Option<&str>) -> Option<Bytes> {
         let params = cursor.map_or_else(
             || "{}".to_owned(),
@@ -196,7 +196,7 @@ impl<T: Transport> Endpoint<T> {
             .find(is_response)
     }
 
-    /// A request of our own in the place of one of a client.
+    /// Our own request in place of a client's.
     fn call_for<'a>(
         &'a self,
         asking: &'a Asking<'_>,
@@ -238,7 +238,7 @@ fn lists_tasks(offered: &Offered) -> bool {
     upstream.era() == Some(Era::Legacy) && declared.has(Capability::TaskList)
 }
 
-/// A task that a server lists, with the id that the user knows; nothing where it is not known to be theirs.
+/// A task that a server lists, with the ID that the user knows; `None` if it is not known to be theirs.
 fn known_task(task: &[u8], ids: &OfTasks) -> Option<String> {
     let object = scan::Span::new(0, task.len());
     let [id] = scan::pick(task, object, ["taskId"]).ok()?;

@@ -10,7 +10,7 @@ use crate::wire::{
 /// What a request names.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Aim<'a> {
-    /// In which list it is looked up.
+    /// The list in which it is looked up.
     pub(crate) kind: ListKind,
     /// Its name or URI, as the client wrote it.
     pub(crate) text: &'a Text<'a>,

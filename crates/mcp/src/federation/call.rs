@@ -103,7 +103,7 @@ pub(crate) enum CallError {
 }
 
 impl CallError {
-    /// Why a server gave no usable answer, where it was asked for one.
+    /// Why a server did not return a usable answer, if it was asked for one.
     pub(crate) const fn unavailable(&self) -> Option<&Unavailable> {
         match self {
             Self::Server(outgoing::CallError::Unavailable(why) | outgoing::CallError::Unanswered(why)) => {
@@ -151,7 +151,7 @@ impl CallError {
                     kind.method()
                 ),
             ),
-            // The code of older revisions is one of their own (2025-11-25 server/resources, "Error Handling"), though not for
+            // Older revisions have their own code (2025-11-25 server/resources, "Error Handling"), though not for
             // what a reference names (server/utilities/completion, "Error Handling").
             Self::Unknown(kind @ (ListKind::Resources | ListKind::ResourceTemplates), uri) => {
                 let code = match (era, kind) {
@@ -180,12 +180,12 @@ impl CallError {
 /// A call at a gateway.
 pub(crate) struct Call<'a> {
     pub(crate) plan: &'a Plan,
-    /// The headers it came with, where they have to mirror what the call says.
+    /// The headers it came with, if they have to mirror the call.
     pub(crate) headers: Option<&'a HeaderMap>,
     pub(crate) message: outgoing::Call<'a>,
     /// What it names.
     pub(crate) aim: Aim<'a>,
-    /// The task it is about, where it is about one.
+    /// The task it is about, if any.
     pub(crate) task: Option<&'a Task>,
 }
 
@@ -195,7 +195,7 @@ impl Call<'_> {
         meta.is_some_and(|meta| meta.progress_token.is_some())
     }
 
-    /// Tasks have a form of their own in each era, and one that is begun in one cannot be asked for in the other.
+    /// Tasks have a different form in each era, and one that is begun in one era cannot be requested in the other.
     fn check_tasks(&self, entry: Option<&Entry>, line: &Line) -> Result<(), TaskError> {
         let era = match line {
             Line::Modern => Era::Modern,
@@ -249,7 +249,7 @@ impl<P: Peers> Federation<P> {
         }
     }
 
-    /// Where a URI leads; a template may be named as itself, where its variables are completed.
+    /// Where a URI leads; a template can be named itself, to complete its variables.
     async fn find_by_uri(&self, call: &Call<'_>) -> Result<Resolved, CallError> {
         if call.aim.kind == ListKind::ResourceTemplates {
             let (plan, caller) = (call.plan, call.message.caller);
@@ -324,7 +324,7 @@ impl<P: Peers> Federation<P> {
                 mirrored: call.mirrored(entry)?,
             };
             guard.keep_informed(Arc::clone(server) as _);
-            // Only a call whose client wants progress pays for it, and only where its session is not listened to anyway.
+            // Only a call whose client wants progress pays for it, and only if its session is not listened to anyway.
             let is_heard = message.caller.conversation.is_some_and(|one| one.is_heard_aside);
             if matches!(line, Line::Legacy(_)) && call.wants_progress() && !is_heard {
                 guard.listen_with(self.listen_for_call(call.plan.project, server, call.message.caller));
@@ -365,7 +365,7 @@ impl<P: Peers> Federation<P> {
         }
     }
 
-    /// Goes on with a call that is held, whose client has come back; nothing where it is not held any more.
+    /// Continues a call that is held, whose client has come back; `None` if it is no longer held.
     pub(crate) fn resume(&self, retry: Retry<'_>, held: Nonce) -> Option<(Arc<Upstream>, Answered<P::Body>)> {
         self.peers.resume(retry, held)
     }

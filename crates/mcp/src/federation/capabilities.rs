@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Servers that have not said yet what they can do get this long, where a client asks.
+/// How long a client waits for servers that have not declared yet what they can do.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a gateway declares.
@@ -29,9 +29,10 @@ pub(crate) struct Declared {
 }
 
 impl<P: Peers> Federation<P> {
-    /// What a gateway declares to a user whose client speaks this version. Servers that have not said yet what they can do are asked for their tools, which
-    /// the client will ask for next; those that still say nothing are taken to do everything: a client keeps for the whole of
-    /// its session what it is told at the beginning, and an empty list does it no harm.
+    /// What a gateway declares to a user whose client speaks this version. Servers that have not declared yet what they
+    /// can do are asked for their tools, which the client will ask for next; those that still say nothing are taken to do
+    /// everything: a client keeps for the whole of its session what it learns at the beginning, and an empty list does it
+    /// no harm.
     pub(crate) async fn capabilities(
         &self,
         plan: &Plan,
@@ -64,7 +65,7 @@ fn known(plan: &Plan, version: ProtocolVersion) -> Declared {
         is_certain &= declared.is_some();
         let mut declared = declared.unwrap_or(Capabilities::EVERYTHING);
         let upstream = &offered.server.upstream;
-        // Tasks have a form of their own in each era, and pass only between two of one era.
+        // Tasks have a different form in each era, and pass only between two of one era.
         let has_tasks = upstream.era() == Some(version.era()) && offered.offers_tools();
         if !(has_tasks && version == ProtocolVersion::V2025_11_25) {
             declared = declared.without_tasks();

@@ -1,5 +1,5 @@
 //! Reading the lists of servers: in the background, once for all who wait, and no longer than the time limit of the server
-//! allows. Anyone who asks decides how long to wait. What goes on when all have left is bounded in [`super::list_behind`].
+//! allows. Each caller decides how long to wait. What continues after all have left is bounded in [`super::list_behind`].
 
 use std::{
     sync::{Arc, PoisonError},
@@ -32,14 +32,14 @@ use crate::{
 const TTL_DEFAULT: Duration = Duration::from_secs(30);
 /// A server may ask for more; a list is asked for again all the same.
 const TTL_MAX: Duration = Duration::from_mins(5);
-/// All pages of a list together, with what comes before the first, may take this many times what one request may.
+/// All pages of a list together, with what comes before the first, can take this many times as long as one request.
 const LIST_REQUESTS: u32 = 3;
 
 /// What there is to answer a list with.
 pub(super) enum Found {
     /// This is good enough, or no better is to be had now.
     Now(Result<Catalog, Unavailable>),
-    /// The list is being read; `last` is what to answer with where that takes too long.
+    /// The list is being read; `last` is the answer if that takes too long.
     Reading {
         /// The reading.
         reading: Reading,
@@ -49,7 +49,7 @@ pub(super) enum Found {
 }
 
 /// Looks for the list of a user, and has it read where what is in memory is not good enough. While a server is down its
-/// last list is given for a while.
+/// last list is returned for a while.
 pub(super) fn find<P: Peers>(
     lists: &Arc<Lists<P>>,
     server: &Arc<Server>,
@@ -99,7 +99,7 @@ pub(super) async fn catalog<P: Peers>(
     }
 }
 
-/// The reading of a list that is in progress, begun where there is none.
+/// The reading of a list that is in progress; begins one if there is none.
 fn read<P: Peers>(
     lists: &Arc<Lists<P>>,
     server: &Arc<Server>,
@@ -154,7 +154,8 @@ fn keep<P: Peers>(
     let whose = server.upstream.whose(of);
     let catalog = fetched.map(|fetched| catalogs.keep(&lists.memory, &server.upstream, whose, slot, fetched));
     if let Err(why) = &catalog {
-        // Tools speak for the whole server, which remembers by itself; and an account may be connected at any moment.
+        // A failure at the tools counts for the whole server, which remembers it itself; and an account can be connected
+        // at any moment.
         if kind != ListKind::Tools && !matches!(why, Unavailable::ConnectFirst { .. }) {
             slot.note_failure(why, lists.peers.now());
         }

@@ -1,10 +1,11 @@
-//! What is known of a server's lists of one kind: kept as long as the server says, shared between users only where the
-//! server may not tell them apart (2026-07-28 server/utilities/caching). How lists are read is in [`super::catalog_read`].
+//! What is known about a server's lists of one kind: kept as long as the server says, shared between users only if the
+//! server cannot distinguish them (2026-07-28 server/utilities/caching). How lists are read is in [`super::catalog_read`].
 //!
-//! The rule: a list is whose the session is in which it was read. A stateless server that is not told who its users are has one
-//! list for all, unless it calls it private; a stateless one that is told has one for each user; and one with sessions has one
-//! for each conversation, because it can change what it lists there and need not say so ([`Upstream::whose`]). What is kept of
-//! equal lists is kept once, so that a list for each conversation costs its reading and a few hundred bytes.
+//! The rule: a list is whose the session is in which it was read. A stateless server that is not told who its users are
+//! has one list for all, unless it calls it private; a stateless one that learns who the user is has one for each user;
+//! and one with sessions has one for each conversation, because it can change what it lists there and need not say so
+//! ([`Upstream::whose`]). What is kept of equal lists is kept once, so that a list for each conversation costs its
+//! reading and a few hundred bytes.
 
 use std::{
     sync::{
@@ -36,10 +37,10 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(2);
 const FAILED_FOR: Duration = Duration::from_secs(15);
 /// Users and conversations of which it is known, per server, which list is theirs where lists may differ; some 400 bytes each.
 const USERS_MAX: u64 = 50_000;
-/// What is known of a user's list is forgotten after so long without a request of theirs.
+/// What is known about a user's list is forgotten after this long without a request from them.
 const USER_IDLE: Duration = Duration::from_hours(1);
 
-/// What is known of a list without having it at hand.
+/// What is known about a list that is not in memory.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Glance {
     pub(super) fingerprint: Fingerprint,
@@ -115,7 +116,7 @@ impl Default for Catalogs {
     }
 }
 
-/// How old a catalog may be.
+/// How old a catalog can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Freshness {
     /// Fresh by the server's own hint.
@@ -144,7 +145,7 @@ impl Catalogs {
         upstream.knows_users() || self.private.load(Ordering::Acquire)
     }
 
-    /// Says that the list may have changed: the next request for it asks the server.
+    /// Notes that the list may have changed: the next request for it asks the server.
     pub(super) fn invalidate(&self, upstream: &Upstream, whose: SlotKey) {
         // The catalog stays in use for calls; only its freshness ends.
         if let Some(noted) = self.slot(upstream, whose).current.load().as_ref() {
@@ -157,7 +158,7 @@ impl Catalogs {
         self.of_users.invalidate(&whose);
     }
 
-    /// Says that the lists of all users may have changed.
+    /// Notes that the lists of all users may have changed.
     pub(super) fn invalidate_all(&self) {
         let of_users = self.of_users.iter().map(|(_, slot)| slot);
         for slot in of_users.chain([Arc::clone(&self.shared)]) {
@@ -167,7 +168,7 @@ impl Catalogs {
         }
     }
 
-    /// Where the list of a user lies or will lie.
+    /// The slot for the list of a user.
     pub(super) fn slot(&self, upstream: &Upstream, whose: SlotKey) -> Arc<Slot> {
         if self.is_private(upstream) {
             self.of_users.get_with(whose, Arc::default)
@@ -208,7 +209,7 @@ impl Catalogs {
         Self::open(&noted, now)
     }
 
-    /// The list, unless it had to give way to others of its project.
+    /// The list, unless it was dropped for others of its project.
     fn open(noted: &Noted, now: Timestamp) -> Option<Catalog> {
         Some(Catalog {
             list: noted.list.get(now)?,
@@ -248,12 +249,12 @@ impl Catalogs {
         }
     }
 
-    /// Whether a list that lies here is everyone's.
+    /// Whether a list in this slot is everyone's.
     pub(super) fn is_shared(&self, slot: &Arc<Slot>) -> bool {
         Arc::ptr_eq(slot, &self.shared)
     }
 
-    /// Keeps what a user was given.
+    /// Keeps what a user received.
     pub(super) fn keep(
         &self,
         memory: &Arc<ListMemory>,

@@ -26,7 +26,7 @@ use crate::{
     wire::version::Era,
 };
 
-/// Announcements of one server that wait for who listens; who is further behind takes it that everything has changed.
+/// Announcements of one server that wait for listeners; a listener that is further behind assumes that everything has changed.
 const WAITING_MAX: usize = 64;
 /// A call that wants progress is this old before its server is listened to for it.
 const OF_CALL: Duration = Duration::from_secs(1);
@@ -39,7 +39,7 @@ const LASTED: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Change {
     pub(super) what: News,
-    /// Whose; everyone's where there is none.
+    /// Whose it is; `None` means everyone's.
     pub(super) of: Option<SlotKey>,
 }
 
@@ -115,7 +115,8 @@ impl Watched {
 }
 
 impl Stream {
-    /// Whether others of its user may hold it too. One whose user may not go on is over, and another of theirs opens again.
+    /// Whether others of its user can hold it too. One whose user is no longer allowed ends, and another one of theirs
+    /// opens it again.
     fn serves(&self) -> bool {
         !self.task.is_finished() || self.is_needless.load(Ordering::Relaxed)
     }
@@ -140,7 +141,7 @@ impl<P: Peers> Federation<P> {
     }
 
     /// Listens to a server for a conversation, with the stream that it holds already, or with one that serves all users of a
-    /// server that tells none apart. Nothing where as many streams are open as may be.
+    /// server that does not distinguish them. `None` if the maximum of streams is open.
     pub(super) fn listen_to(
         &self,
         project: ProjectId,
@@ -225,7 +226,7 @@ struct ListensFor {
     conversation: Option<Conversation>,
 }
 
-/// Listens to a server until it turns out to announce nothing, or the user may not go on.
+/// Listens to a server until it turns out to announce nothing, or the user is no longer allowed.
 async fn listen<P: Peers>(
     peers: Arc<P>,
     server: Arc<Server>,
@@ -258,7 +259,7 @@ async fn listen<P: Peers>(
         let listened = peers.listen(&server.upstream, caller, ear).await;
         match listened {
             Ok(Listened::Never) => return Listened::Never,
-            // What changes until it is open again is announced to no one.
+            // Changes until it is open again are not announced.
             Ok(Listened::Ended) => missed = true,
             Ok(Listened::Refused) => {}
             Err(why) => {

@@ -19,12 +19,12 @@ pub enum Choice {
 pub enum OfServer {
     /// All.
     All,
-    /// These, by the names, URIs or templates they have at the server. With none of them, nothing.
+    /// These, by the names, URIs or templates they have at the server. If empty, nothing.
     Items(HashSet<String>),
 }
 
 impl Choice {
-    /// These items of these servers; all of every server where the list is empty.
+    /// These items of these servers; all of every server if the list is empty.
     pub fn of_items(items: impl IntoIterator<Item = (ServerId, String)>) -> Self {
         let mut servers: HashMap<ServerId, HashSet<String>> = HashMap::new();
         for (server, item) in items {
@@ -39,7 +39,7 @@ impl Choice {
         Self::Only(chosen.collect())
     }
 
-    /// Which of those of a server. A server stands in a gateway once, so what is chosen of it is given away.
+    /// Which of those of a server. A server is in a gateway only once, so its choice is moved out.
     pub(super) fn take(&mut self, server: ServerId) -> OfServer {
         match self {
             Self::All => OfServer::All,

@@ -27,9 +27,9 @@ use crate::{
 /// What is known of a server from serving gateways, without asking it.
 #[derive(Debug, Clone)]
 pub struct Health {
-    /// The era it speaks, once it has answered.
+    /// Its era, once it has answered.
     pub era: Option<Era>,
-    /// What it calls itself.
+    /// The name it reports.
     pub about: Option<Arc<About>>,
     /// When it was last unusable and why, unless it has answered since.
     pub failure: Option<(Timestamp, Arc<Unavailable>)>,
@@ -38,11 +38,11 @@ pub struct Health {
 /// What a server showed.
 #[derive(Debug)]
 pub struct Seen {
-    /// The revision it speaks with us.
+    /// The revision that it uses with us.
     pub version: ProtocolVersion,
     /// Whether it is reached over the HTTP+SSE transport of 2024-11-05, which is deprecated.
     pub is_over_http_sse: bool,
-    /// What it calls itself, where it says so.
+    /// The name it reports, if any.
     pub about: Option<Arc<About>>,
     /// What it declares that it can do.
     pub capabilities: Capabilities,
@@ -50,7 +50,7 @@ pub struct Seen {
     pub tools: ServerList,
     /// How long it took to list them.
     pub listed_in: Duration,
-    /// Its prompts; none where it declares none. A server whose tools can be used is well, whatever these say.
+    /// Its prompts; empty if it declares none. A server whose tools can be used counts as available, whatever these say.
     pub prompts: Result<ServerList, Unavailable>,
     /// Its resources, likewise.
     pub resources: Result<ServerList, Unavailable>,
@@ -63,7 +63,7 @@ pub struct Seen {
 pub struct SharedKey {
     /// The name, URI or template.
     pub key: Box<str>,
-    /// The servers that have it, by their place among those given, in their order: the first serves it.
+    /// The servers that have it, by their index, in their order: the first serves it.
     pub servers: Vec<usize>,
 }
 
@@ -100,7 +100,7 @@ pub struct Unwell {
     pub cause: Option<String>,
 }
 
-/// No one: a server that receives who its users are receives nothing when no one uses it.
+/// There is no user: a server that learns who its users are receives nothing in a check.
 struct NoUser;
 
 impl Identify for NoUser {
@@ -128,7 +128,7 @@ impl<P: Peers> Federation<P> {
         })
     }
 
-    /// Looks at a server within `deadline`: finds out what it speaks and lists what it has. It is sent its custom headers
+    /// Inspects a server within `deadline`: detects its era and lists what it has. It is sent its custom headers
     /// and no identity assertion, and nothing is tried twice.
     pub(crate) async fn inspect(&self, config: UpstreamConfig, deadline: Duration) -> Result<Seen, Unwell> {
         let id = config.id;
@@ -193,7 +193,7 @@ impl<P: Peers> Looking<'_, P> {
             Ok((era, tools, began.elapsed()))
         });
         let (era, tools, listed_in) = looking.await?;
-        // A server that fails at these is not unwell: each is looked at for itself.
+        // A server that fails at these is not unavailable: each is read separately.
         let (prompts, resources, resource_templates) = tokio::join!(
             self.in_time(self.list(ListKind::Prompts)),
             self.in_time(self.list(ListKind::Resources)),

@@ -1,6 +1,6 @@
-//! What clients receive about using a gateway: its own instructions, and those of its servers where an administrator passes
-//! them on. A server's words reach models of all users, so they are bounded, and each line of them is marked as a
-//! quotation: no server can speak as the gateway, or as another server.
+//! What clients receive about using a gateway: its own instructions, and those of its servers if an administrator passes them
+//! on. A server's words reach models of all users, so they are bounded, and each of their lines is marked as
+//! a quotation: a server cannot write as the gateway, or as another server.
 
 use super::{naming::Naming, plan::Plan};
 

@@ -165,7 +165,7 @@ impl<P: Peers> Federation<P> {
     }
 
     /// The lists of all servers. Once there is something to answer with, what is being read is waited for a moment more,
-    /// and not again by those who ask while it still is; what was known of it before takes its place. It goes on behind,
+    /// and not again by requests in the meantime; what was known before takes its place. It continues in the background,
     /// and the next list has it.
     async fn gather(
         &self,
@@ -202,7 +202,7 @@ impl<P: Peers> Federation<P> {
         };
         let mut until = until.filter(|_| is_known(&answers));
         loop {
-            // What is here already is taken, however long ago its time was over.
+            // What is here already is used, however long ago it expired.
             let next = tokio::select! {
                 biased;
                 next = waiting.next() => next,

@@ -1,5 +1,5 @@
 //! Lists that are read on after those who waited for them have gone. The requests of a user are bounded while they run;
-//! this bounds what goes on behind them.
+//! this bounds what continues after them.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -13,7 +13,7 @@ use std::{
 use gatewright_domain::id::ProjectId;
 use tokio::sync::watch;
 
-/// So many lists of one project are read on at once; one more is given up at once.
+/// The number of lists of one project that are read on at the same time; another one is dropped immediately.
 const OF_PROJECT_MAX: usize = 16;
 /// A list that was left by all who waited for it is read on this long: they may come back.
 const GRACE: Duration = Duration::from_secs(10);

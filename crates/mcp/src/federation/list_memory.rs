@@ -231,7 +231,7 @@ impl State {
     }
 
     /// Makes room for `more` bytes of a project: first within its share, then within the whole, where the project that
-    /// holds most gives way. Whether there is room now.
+    /// holds most loses lists. Returns whether there is room now.
     fn make_room(
         &mut self,
         limits: ListLimits,
@@ -275,7 +275,7 @@ impl State {
             .iter()
             .filter_map(Weak::upgrade)
             .collect();
-        // Read once each: others use these lists meanwhile, and a sort may panic if its keys change.
+        // Read once each: others use these lists in the meantime, and a sort may panic if its keys change.
         alive.sort_by_cached_key(|kept| kept.used_at());
         let mut freed = 0;
         let mut rest = Vec::with_capacity(alive.len());

@@ -16,21 +16,21 @@ use crate::wire::{
     version::Era,
 };
 
-/// A page of our own lists holds about this many bytes, so that no client must take everything at once. An entry larger
+/// A page of our own lists holds about this many bytes, so that clients do not have to take everything at once. An entry larger
 /// than that is its own page.
 pub const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
-/// What a cursor of ours says before the page number; anything else was never given out.
+/// What our cursors contain before the page number; anything else was never issued.
 const CURSOR_PREFIX: &str = "page:";
 
 /// One server's part in a merged list.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
-    /// What its names begin with, where they do.
+    /// The prefix of its names, if they have one.
     pub prefix: &'a str,
     /// Its list; `None` while it is down.
     pub list: Option<&'a ServerList>,
-    /// The list that it had before it was down, as far as that is remembered: no other server takes its names meanwhile.
+    /// The list that it had before it was down, if it is remembered: other servers cannot take its names in the meantime.
     pub before: Option<&'a ServerList>,
     /// Which of them are offered.
     pub chosen: &'a OfServer,
@@ -39,7 +39,7 @@ pub struct Source<'a> {
 /// A merged list.
 #[derive(Debug, Clone, Default)]
 pub struct Merged {
-    /// Exposed names and where they lead. Servers are indexed as given, entries as in [`ServerList::entries`].
+    /// Exposed names and where they lead. Servers are indexed as passed, entries as in [`ServerList::entries`].
     pub selection: Selection,
     /// What was left out, or is offered with a warning.
     pub reports: Vec<NameReport>,
@@ -68,7 +68,7 @@ pub struct CacheHint {
 }
 
 impl Merged {
-    /// Merges in stable order: servers as given, entries as listed. Tools and prompts are named by `naming`; URIs stay
+    /// Merges in stable order: servers as passed, entries as listed. Tools and prompts are named by `naming`; URIs stay
     /// as they are whatever it says.
     pub fn new(kind: ListKind, naming: Naming, sources: &[Source<'_>]) -> Self {
         Self::with_page_bytes(kind, naming, sources, PAGE_BYTES)
@@ -187,7 +187,8 @@ fn offered<'a>(source: &Source<'a>) -> impl Iterator<Item = (usize, &'a Entry)> 
         .filter(move |(_, entry)| chosen.offers(&entry.key))
 }
 
-/// The names of a source without a list that lead to no other one: those it had before, and those that the administrator chose.
+/// The names of a source without a list that do not lead to another one: those it had before, and those that the
+/// administrator chose.
 fn reserved<'a>(source: &Source<'a>) -> impl Iterator<Item = &'a str> + use<'a> {
     let chosen = source.chosen;
     let before = source.before.filter(|_| source.list.is_none());
@@ -215,7 +216,7 @@ pub fn cursor_of_page(page: usize) -> String {
     URL_SAFE_NO_PAD.encode(format!("{CURSOR_PREFIX}{page}"))
 }
 
-/// The page a cursor of ours asks for; `None` for one that is not ours.
+/// The page that a cursor of ours asks for; `None` if the cursor is not ours.
 pub fn page_of_cursor(cursor: &str) -> Option<usize> {
     let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
     let text = String::from_utf8(bytes).ok()?;
@@ -393,7 +394,7 @@ mod tests {
     }
 
     proptest! {
-        /// Following the cursors gives every entry once, in order, whatever the size of a page.
+        /// Following the cursors returns every entry once, in order, whatever the size of a page.
         #[test]
         fn pages_cover_everything(sizes in proptest::collection::vec(0_usize..60, 0..12), page_bytes in 1_usize..200) {
             let tools: Vec<Value> = sizes.iter().enumerate().map(|(index, size)| json!({"name": format!("t{index}"), "d": "x".repeat(*size)})).collect();

@@ -1,9 +1,9 @@
 //! How tools and prompts of servers are named for clients.
 //!
-//! Every name is one that model providers accept: at most 64 letters, digits, `_` and `-`. A name that is one already stays as
-//! it is. What else stands in another becomes `_`, what is too long is cut, and it ends in a short hash of the name it was
-//! made of, so that two names stay two. The name of a tool depends on nothing but its server's prefix and its name there: it is
-//! the same on every replica and after every restart, whatever else is offered.
+//! Every name is one that model providers accept: at most 64 letters, digits, `_` and `-`. A name that is one already
+//! stays as it is. In any other, other characters become `_`, what is too long is cut, and it ends in a short hash of the
+//! name it was made of, so that two names stay different. The name of a tool depends only on its server's prefix and its
+//! name there: it is the same on every replica and after every restart, whatever else is offered.
 //!
 //! A prefix has no underscore, so `{prefix}_{name}` can be read in one way only, and no server can take the name of a tool of
 //! another.
@@ -14,9 +14,10 @@ use sha2::{Digest as _, Sha256};
 
 use crate::wire::listing::ListKind;
 
-/// The most characters of a name: the API of no large model provider takes longer names of tools, and some take 64.
+/// The most characters of a name: the APIs of the large model providers accept no longer names of tools, and some accept
+/// exactly 64.
 pub const NAME_CHARS_MAX: usize = 64;
-/// What stands before the hash of a name that was changed. A server's own name that ends like one of these is changed too, so
+/// What comes before the hash of a name that was changed. A server's own name that ends like one of these is changed too, so
 /// that it cannot be taken for another.
 const MARK: &str = "_x";
 /// Bytes of the hash, each two digits.
@@ -68,7 +69,7 @@ impl Naming {
         self.without_prefix(prefix, exposed).is_some()
     }
 
-    /// The name at the server with this prefix, where the exposed one says it: it could be of this server, and was not changed.
+    /// The name at the server with this prefix, if the exposed one shows it: it could be of this server, and was not changed.
     pub fn unchanged<'n>(self, prefix: &str, exposed: &'n str) -> Option<&'n str> {
         let name = self.without_prefix(prefix, exposed)?;
         (is_accepted(exposed) && !ends_in_hash(exposed)).then_some(name)

@@ -1,5 +1,5 @@
 //! What one client receives about the changes of a gateway: what the servers announce of their lists and of the resources that
-//! the client wants, and what is changed of the gateway. Of a storm it hears once a second.
+//! the client wants, and what is changed at the gateway. During a storm it is notified once a second.
 
 use std::{
     collections::HashSet,
@@ -53,7 +53,7 @@ pub(crate) struct News {
 }
 
 impl<P: Peers> Federation<P> {
-    /// What this client of a user is told of a gateway from now on. Of the resources it wants, once it is known where they
+    /// What this client of a user learns about a gateway from now on. About the resources it wants, once it is known where they
     /// lead.
     pub(crate) fn news(&self, plan: &Plan, caller: Caller<'_>, client: &Arc<Subscribed>) -> News {
         let servers = || plan.servers.iter().map(|offered| &offered.server);
@@ -76,7 +76,7 @@ impl<P: Peers> Federation<P> {
     }
 }
 
-/// What a server announces; nothing stands for what was missed.
+/// What a server announces; `None` means that something was missed.
 fn changes(
     server: ServerId,
     receiver: Receiver<Change>,
@@ -105,7 +105,7 @@ impl News {
         }
     }
 
-    /// It is known now where what the client wants leads. Where it listened before, changes may have been missed.
+    /// It is known now where what the client wants leads. If it listened before, changes may have been missed.
     pub(crate) fn note_settled(&mut self) {
         if self.listens.missed {
             self.updated.extend(self.client().watched());
@@ -168,7 +168,7 @@ impl News {
             if !self.listens.is_newest() {
                 continue;
             }
-            // What the gateway offers may have changed since it was noted.
+            // What the gateway offers may have changed since it was recorded.
             let wanted: HashSet<_> = self.client().watched().into_iter().collect();
             let lists = ANNOUNCED
                 .into_iter()

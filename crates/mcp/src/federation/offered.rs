@@ -30,7 +30,7 @@ impl Offered {
         }
     }
 
-    /// What the names of its tools and prompts begin with, where they do.
+    /// The prefix of the names of its tools and prompts, if they have one.
     pub(super) fn prefix(&self) -> &str {
         &self.server.upstream.config.prefix
     }
@@ -60,7 +60,7 @@ impl Offered {
     }
 
     /// What the gateway can pass on of what the server declares. One whose tools have apps has resources that are read for
-    /// them, also where no others are offered.
+    /// them, even if no others are offered.
     pub(super) fn passes(&self, declared: Capabilities, has_apps: bool) -> Capabilities {
         let mut passed = declared;
         // Servers are in use that declare nothing and have tools.

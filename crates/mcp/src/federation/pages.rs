@@ -60,7 +60,7 @@ pub(super) fn servers_of_page<'a>(
     servers.filter_map(brings)
 }
 
-/// Whether a page of a server cannot be read, because the tools that bring it are not offered. `tools` is nothing where it is
+/// Whether a page of a server cannot be read, because the tools that bring it are not offered. `tools` is `None` if it is
 /// not known which there are.
 pub(super) fn is_withheld(tools: Option<&View>, plan: &Plan, server: usize, uri: &str) -> bool {
     let offered = &plan.servers[server];
@@ -78,7 +78,7 @@ pub(super) fn is_withheld(tools: Option<&View>, plan: &Plan, server: usize, uri:
 }
 
 impl<P: Peers> Federation<P> {
-    /// A user calls a tool of a server, whose page is theirs to read next: several servers may have pages of one URI.
+    /// A user calls a tool of a server, so its page is the one to read next: several servers can have pages of one URI.
     pub(super) fn note_page(&self, plan: &Plan, caller: Caller<'_>, server: &Server, entry: Option<&Entry>) {
         if let Some(uri) = entry.and_then(|entry| entry.ui.as_deref()) {
             self.seen

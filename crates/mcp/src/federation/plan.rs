@@ -56,7 +56,7 @@ pub struct Plan {
     pub(super) server_instructions: bool,
     pub(crate) naming: Naming,
     pub(crate) servers: Vec<Offered>,
-    /// The merged list made last: where lists do not differ between users, the one all of them have.
+    /// The merged list made last: if lists do not differ between users, the one all of them have.
     pub(super) last: ByKind<ArcSwapOption<Kept<View>>>,
 }
 
@@ -90,7 +90,7 @@ impl Plan {
         }
     }
 
-    /// The place of a server among its own; nothing where it is not one of them.
+    /// The index of a server in the plan; `None` if it is not one of them.
     pub(crate) fn place_of(&self, server: ServerId) -> Option<usize> {
         let is_it = |offered: &Offered| offered.server.upstream.config.id == server;
         self.servers.iter().position(is_it)

@@ -10,7 +10,7 @@ use crate::wire::listing::Entry;
 pub(crate) struct Resolved {
     /// The server among those of the plan.
     server: usize,
-    /// Where it stands in the server's list; nothing for a URI that no list has.
+    /// Its place in the server's list; `None` for a URI that no list has.
     listed: Option<(Arc<View>, usize)>,
 }
 
@@ -40,7 +40,7 @@ impl Resolved {
         self.server
     }
 
-    /// As its server lists it, where it does.
+    /// As its server lists it, if it does.
     pub(super) fn entry(&self) -> Option<&Entry> {
         let (view, entry) = self.listed.as_ref()?;
         view.entry_at(self.server, *entry)

@@ -52,7 +52,7 @@ pub(super) fn is_in_normal_form(uri: &str) -> bool {
 struct Known {
     resources: Result<Seen, Unavailable>,
     templates: Result<Seen, Unavailable>,
-    /// The tools, where a page of theirs is looked for.
+    /// The tools, if one of their pages is searched.
     tools: Option<Result<Seen, Unavailable>>,
 }
 
@@ -74,7 +74,7 @@ impl Known {
         })
     }
 
-    /// The tools, where they were looked up and are known.
+    /// The tools, if they were looked up and are known.
     fn tools(&self) -> Option<&View> {
         self.tools.as_ref().and_then(view).map(|view| &**view)
     }
@@ -84,8 +84,8 @@ impl Known {
         is_page(uri) && is_withheld(self.tools(), plan, server, uri)
     }
 
-    /// Whether a URI that is not offered as such may be read at a server: the server does not list it. Where it is not
-    /// known what it lists, and not all of that is offered, it may not.
+    /// Whether a URI that is not offered as such can be read at a server: the server does not list it. If it is unknown
+    /// what it lists, and not all of that is offered, it cannot.
     fn may_read(&self, plan: &Plan, server: usize, uri: &str) -> bool {
         match plan.servers[server].chosen(ListKind::Resources) {
             OfServer::All => true,

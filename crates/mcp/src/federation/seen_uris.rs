@@ -13,10 +13,10 @@ use crate::{
     wire::fingerprint::{Fingerprint, fingerprint},
 };
 
-/// Users whose URIs are remembered; about 10 kB each at most. Where there are more, the one longest without a request gives way
-/// of the project that has most of them.
+/// Users whose URIs are remembered; about 10 kB each at most. If there are more, the project that has most of them loses the one
+/// without a request for the longest time.
 const USERS_MAX: usize = 5_000;
-/// URIs remembered of one user; the one that was named longest ago gives way.
+/// URIs remembered of one user; the one that was named longest ago is forgotten.
 const OF_USER_MAX: usize = 256;
 
 /// What one user saw, the newest last.

@@ -1,4 +1,4 @@
-//! The entries of several servers by their exposed names, and what became of names that two of them have.
+//! The entries of several servers by their exposed names, and the outcome for names that two of them have.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -38,7 +38,7 @@ pub enum Finding {
 /// An entry under its exposed name.
 #[derive(Debug)]
 pub struct Named<'a> {
-    /// The server, as its index among all.
+    /// The index of the server among all.
     pub server: usize,
     /// The entry's index in that server's list.
     pub entry: usize,
@@ -56,7 +56,7 @@ pub struct Selection {
 
 impl Selection {
     /// Builds it from what is offered, servers in the gateway's order and entries in that of their lists: of several entries
-    /// under one name the first is offered. With a prefix each server has names of its own; without one, as with URIs, the
+    /// under one name the first is offered. With a prefix each server has its own names; without one, as with URIs, the
     /// administrator's order decides.
     pub fn build<'a, 'n: 'a>(offered: impl IntoIterator<Item = &'a Named<'n>>) -> (Self, Vec<NameReport>) {
         let mut by_name: HashMap<Box<str>, Target> = HashMap::new();

@@ -57,7 +57,7 @@ impl Server {
         }
     }
 
-    /// A conversation is over: its lists are not wanted again.
+    /// A conversation has ended: its lists are not wanted again.
     pub(super) fn forget(&self, whose: SlotKey) {
         for kind in ANNOUNCED.iter().flat_map(|kind| told_with(*kind)) {
             self.catalogs.of(*kind).forget(whose);
@@ -80,7 +80,7 @@ impl Server {
     }
 }
 
-/// The lists that one notification speaks of: there is one for resources and their templates.
+/// The lists that one notification is about: there is one for resources and their templates.
 const fn told_with(kind: ListKind) -> &'static [ListKind] {
     match kind {
         ListKind::Tools => &[ListKind::Tools],
@@ -92,7 +92,7 @@ const fn told_with(kind: ListKind) -> &'static [ListKind] {
 }
 
 impl Lists for Server {
-    /// The next request for it asks the server, and who listens is told.
+    /// The next request for it asks the server, and listeners are notified.
     fn has_changed(&self, kind: ListKind, whose: SlotKey) {
         self.invalidate(kind, whose);
         self.changes.tell(Change {

@@ -30,11 +30,11 @@ use crate::peer::{
     session::SlotKey,
 };
 
-/// Merged lists known at once, whether or not they had to give way. Users whose lists are equal share one.
+/// Merged lists known at the same time, whether or not they were dropped. Users whose lists are equal share one.
 const VIEWS_MAX: u64 = 50_000;
-/// A merged list no one has made use of for so long is forgotten; those of earlier configurations go that way.
+/// A merged list that is unused for this long is forgotten; so are those of earlier configurations.
 const VIEW_IDLE: Duration = Duration::from_mins(10);
-/// A server no gateway has used for so long is forgotten.
+/// A server that gateways have not used for this long is forgotten.
 const UNUSED_FOR: Duration = Duration::from_mins(10);
 
 /// The servers of the process, and what is made of their lists.
@@ -51,7 +51,7 @@ pub(crate) struct Federation<P> {
     pub(super) subscriptions: Subscriptions,
     /// URIs that answers of servers named.
     pub(super) seen: Arc<SeenUris>,
-    /// Locked only while a plan is made, which is once per configuration, and where an administrator looks at a server.
+    /// Locked only while a plan is made, which is once per configuration, and when an administrator inspects a server.
     servers: Mutex<HashMap<ServerId, Known>>,
 }
 
@@ -112,7 +112,7 @@ impl<P: Peers> Federation<P> {
         servers.get(&id).map(|known| Arc::clone(&known.server))
     }
 
-    /// Ends the sessions with servers that belong to the session of a client, which is over, and forgets their lists.
+    /// Ends the sessions with servers that belong to the session of a client, which has ended, and forgets their lists.
     pub(crate) fn leave_client(&self, caller: CallerKey, client: SessionId) {
         let key = SlotKey::of_client(caller, client);
         let servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);

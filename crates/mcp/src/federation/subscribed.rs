@@ -25,7 +25,7 @@ use crate::peer::caller::CallerKey;
 pub(crate) const RESOURCES_MAX: usize = 256;
 /// The length of a URI, bytes.
 pub(crate) const URI_MAX: usize = 2_048;
-/// What a client asked for that has not listened for so long gives way where places are wanted by others.
+/// What a client asked for that has not listened for this long is dropped if others need the places.
 const IDLE: Duration = Duration::from_mins(10);
 
 /// The resources whose changes one client wants.
@@ -91,7 +91,7 @@ impl Subscribed {
         std::mem::take(&mut self.lock().is_unsettled)
     }
 
-    /// None any more: the client is gone.
+    /// None any more: the client has left.
     pub(crate) fn clear(&self) {
         let all = std::mem::take(&mut self.lock().resources);
         drop(all);
@@ -102,7 +102,7 @@ impl Subscribed {
         !self.lock().streams.is_empty()
     }
 
-    /// What leads to the server of a resource from now on. Let go of at once where the client does not listen, or does not
+    /// What leads to the server of a resource from now on. Released immediately if the client does not listen, or does not
     /// want it any more.
     pub(super) fn watch(&self, uri: &str, server: ServerId, watched: Watched) {
         let mut state = self.lock();
@@ -116,7 +116,7 @@ impl Subscribed {
         drop(before);
     }
 
-    /// No resource is told of until it is known where it leads.
+    /// A resource is not reported until it is known where it leads.
     pub(crate) fn unwatch_all(&self) {
         let mut state = self.lock();
         let watched: Vec<_> = state
@@ -128,7 +128,7 @@ impl Subscribed {
         drop(watched);
     }
 
-    /// Of what the client asked for, only that which is told: where it has been told what that is.
+    /// Of what the client asked for, only what is reported, if it has learned what that is.
     pub(crate) fn keep_watched(&self) {
         let mut state = self.lock();
         let left: Vec<_> = state
@@ -184,7 +184,7 @@ impl Listens {
         &self.of
     }
 
-    /// Whether it is the one on which the client is told: a message goes to one stream only (2025-11-25 basic/transports,
+    /// Whether it is the one on which the client is notified: a message goes to one stream only (2025-11-25 basic/transports,
     /// "Multiple Connections"), and the newest is the one that certainly has not broken.
     pub(super) fn is_newest(&self) -> bool {
         self.of.lock().streams.last() == Some(&self.number)
@@ -203,7 +203,7 @@ impl Drop for Listens {
     }
 }
 
-/// Why the changes of one more resource cannot be told.
+/// Why the changes of one more resource cannot be reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TooMany {
     /// The client has asked for as many as it may.
@@ -236,7 +236,7 @@ impl Default for Subscriptions {
 }
 
 impl Subscriptions {
-    /// Notes that a client wants the changes of a resource; nothing happens where it does already.
+    /// Records that a client wants the changes of a resource; nothing happens if it does already.
     pub(crate) fn add(
         &self,
         project: ProjectId,
@@ -293,7 +293,7 @@ impl Subscriptions {
         }
     }
 
-    /// Forgets what clients want that have not listened for long. All of them are looked at, so that is not done for each
+    /// Forgets what clients want that have not listened for a long time. All of them are checked, so that is not done for each
     /// request that finds no place.
     fn let_go_of_idle(&self) {
         let clients = self.lock().all_again();
@@ -381,7 +381,7 @@ mod tests {
         let waits = Arc::new(Subscribed::default());
         assert_eq!(fill(1_000, &waits), 0);
         tokio::time::advance(IDLE).await;
-        // Those that are idle by now go, all at once, and no one looks for more soon.
+        // Those that are idle by now are removed together, and the next search is not soon.
         assert_eq!(fill(1_000, &waits), RESOURCES_MAX);
         assert!(clients.iter().all(|client| client.uris().is_empty()));
         let swept_at = all.lock().swept_at;

@@ -1,4 +1,4 @@
-//! What servers tell a client of the states of tasks that it has asked to be told of.
+//! What servers report to a client about the states of tasks that it follows.
 
 use std::{
     sync::Arc,
@@ -19,17 +19,17 @@ use crate::{
     wire::version::Era,
 };
 
-/// A client is told after so long at most of which tasks it is told, even where a server has not said so yet.
+/// After this long at most, a client learns which tasks are reported, even if a server has not said so yet.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Messages that wait for the client to read them. Its servers wait behind them.
 const WAITING_MAX: usize = 4;
 
-/// What servers tell of tasks. They are listened to for as long as this lasts.
+/// What servers report about tasks. They are listened to for as long as this lasts.
 #[derive(Debug)]
 pub(crate) struct TaskNews {
     told: mpsc::Receiver<Bytes>,
     streams: Vec<Stream>,
-    /// The ids, as the client sent them, of the tasks that it is told of.
+    /// The IDs, as the client sent them, of the tasks that are reported.
     pub(crate) agreed: Vec<String>,
 }
 
@@ -65,8 +65,8 @@ impl TaskNews {
 }
 
 impl<P: Peers> Federation<P> {
-    /// Has the servers of these tasks tell a client of them; each comes with the id that the client sent. A task whose server
-    /// is not of the gateway, tells of none, or cannot be listened to because as many are as may be, is left out.
+    /// Makes the servers of these tasks report them to a client; each comes with the ID that the client sent. A task is left
+    /// out if its server is not in the gateway, reports none, or cannot be listened to because the maximum is reached.
     pub(crate) async fn tell_of_tasks(
         &self,
         plan: &Plan,

@@ -47,7 +47,7 @@ impl GoesOn {
 pub(super) enum Outcome {
     Read {
         catalog: Result<Catalog, Unavailable>,
-        /// Whether only the user or the conversation it was read for may have it.
+        /// Whether only the user or the conversation it was read for can have it.
         private: bool,
     },
     GivenUp,
@@ -56,7 +56,8 @@ pub(super) enum Outcome {
 /// What a reading is for one of those who wait for it.
 pub(super) enum Awaited {
     Ours(Result<Catalog, Unavailable>),
-    /// It has to be read again: it turned out to be the list of another user or conversation, or the reading was given up just before.
+    /// It has to be read again: it turned out to be the list of another user or conversation, or the reading was given up
+    /// just before.
     Again,
 }
 
@@ -80,7 +81,7 @@ impl UnderWay {
         (under_way, reading, told)
     }
 
-    /// Waits for it too, unless it is over.
+    /// Waits for it too, unless it has ended.
     pub(super) fn join(&self) -> Option<Reading> {
         let told = self.told.upgrade()?;
         if told.borrow().is_some() {

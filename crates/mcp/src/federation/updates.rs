@@ -22,7 +22,7 @@ use crate::{
     wire::{capabilities::Capability, jsonrpc::ErrorCode, listing::ListKind},
 };
 
-/// A client is told after so long at most that changes are told, even where a server has not said so yet.
+/// After this long at most, a client learns that changes are reported, even if a server has not said so yet.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why the changes of a resource are not told.
@@ -31,7 +31,7 @@ pub(crate) enum NotSubscribed {
     /// The gateway does not offer it.
     #[error(transparent)]
     Unknown(#[from] CallError),
-    /// Its server does not tell of changes.
+    /// Its server does not report changes.
     #[error("The server `{0}` does not tell when this resource changes.")]
     NotTold(String),
     /// There are too many.
@@ -147,8 +147,8 @@ impl<P: Peers> Federation<P> {
         join_all(asked).await;
     }
 
-    /// The same for a client that is told what it is told of before anything else: a server that does not say in time whether it
-    /// tells of changes is left out.
+    /// The same for a client that gets an acknowledgement before anything else: a server that does not say in time whether it
+    /// reports changes is left out.
     pub(crate) async fn subscribe_in_time(&self, plan: &Plan, caller: Caller<'_>, client: &Arc<Subscribed>) {
         let subscribing = self.resubscribe(plan, caller, client);
         let _ = tokio::time::timeout(2 * PATIENCE, subscribing).await;

@@ -30,7 +30,7 @@ use crate::{
     },
 };
 
-/// Clients are told to ask again after this long at the latest: an administrator's edit acts on the next request here,
+/// Clients are asked to request it again after this long at the latest: an administrator's edit applies to the next request here,
 /// and a client that does not ask cannot notice.
 pub(super) const CLIENT_TTL_MAX: Duration = Duration::from_mins(1);
 /// Templates of one server that URIs are matched with; a server that has more can list what it has.
@@ -48,7 +48,7 @@ pub(crate) struct View {
     kind: ListKind,
     class: RuleClass,
     made_of: Made,
-    /// Who answers, as stateless clients are told it: the plan's.
+    /// The name of the responding server for stateless clients: the plan's.
     server_info: Arc<str>,
     /// Templates that URIs can be matched with, made when the first is.
     templates: OnceLock<Box<[Template]>>,
@@ -66,8 +66,8 @@ struct Template {
 }
 
 impl Template {
-    /// Whether a URI may be an expansion. Of what cannot be matched, or not with what is left of the budget, it is not known,
-    /// so it counts where it forbids.
+    /// Whether a URI can be an expansion. If it cannot be matched, or not within the remaining budget, that is unknown, so it
+    /// counts as one where that forbids something.
     fn matches(&self, uri: &str, budget: &mut usize) -> bool {
         let known = self
             .pattern
@@ -222,7 +222,7 @@ impl View {
         self.lists.get(server)?.as_ref()?.entries.get(entry)
     }
 
-    /// What a server lists, offered or not; nothing where that is not known.
+    /// What a server lists, offered or not; `None` if that is not known.
     pub(super) fn entries_of(&self, server: usize) -> Option<&[Entry]> {
         Some(&self.lists.get(server)?.as_ref()?.entries)
     }
@@ -233,7 +233,7 @@ impl View {
         list.is_some_and(|list| !list.truncated)
     }
 
-    /// Whether a server lists this name or URI, offered or not; nothing where its list is not known, or not all of it.
+    /// Whether a server lists this name or URI, offered or not; `None` if its list is not known, or not all of it.
     pub(super) fn lists(&self, server: usize, key: &str) -> Option<bool> {
         let list = self.lists.get(server)?.as_ref()?;
         let is_listed = list.entries.iter().any(|entry| *entry.key == *key);
@@ -266,7 +266,7 @@ impl View {
         None
     }
 
-    /// The templates of all servers, offered or not. One stands for those of a server that are too many, if any of them is
+    /// The templates of all servers, offered or not. One represents those of a server that are too many, if any of them is
     /// not offered.
     fn read_templates(&self, servers: &[Offered]) -> Box<[Template]> {
         let mut templates = Vec::new();
@@ -325,8 +325,8 @@ impl View {
             })
     }
 
-    /// Until when it need not be made again, where it was made for this user's class, of exactly what is in memory for them. Costs a
-    /// comparison per server.
+    /// Until when it does not have to be made again, if it was made for this user's class from exactly what is in memory
+    /// for them. Costs a comparison per server.
     pub(super) fn fresh_until(
         &self,
         servers: &[Offered],
@@ -345,7 +345,7 @@ impl View {
                     .glance(&server.upstream, server.upstream.whose(caller.slot())),
             ) {
                 (Some(ours), Some(theirs)) if *ours == theirs.fingerprint => until.min(theirs.fresh_until),
-                // A server without a list is asked again as soon as its pause is over.
+                // A server without a list is asked again as soon as its pause has ended.
                 (None, None) => until.min(now),
                 _ => return None,
             };

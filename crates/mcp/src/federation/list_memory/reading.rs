@@ -6,7 +6,7 @@ use gatewright_domain::id::ProjectId;
 
 use super::{ListLimits, ListMemory, State};
 
-/// Of its share a project may hold this part for what it reads, so that readings leave lists where they are.
+/// The part of its share that a project can hold for what it reads, so that readings do not displace lists.
 const READ_OF_SHARE: usize = 4;
 /// Of the whole all projects together may hold this part for what they read.
 const READ_OF_TOTAL: usize = 2;
@@ -20,7 +20,7 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// Holds `bytes` from now on; `false` when there is no room for that, and then it holds what it held.
+    /// Holds `bytes` from now on; `false` if there is no room for that, and then it holds the same as before.
     pub(crate) fn resize(&mut self, bytes: usize) -> bool {
         if bytes > self.bytes {
             let (limits, more) = (self.memory.limits, bytes - self.bytes);

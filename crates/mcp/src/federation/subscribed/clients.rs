@@ -1,4 +1,4 @@
-//! The clients that want to be told of changes of resources, by user.
+//! The clients that follow changes of resources, by user.
 
 use std::{
     collections::HashMap,
@@ -13,7 +13,7 @@ use crate::peer::caller::CallerKey;
 
 /// Those of all users are looked at no more often.
 const SWEPT_EVERY: Duration = Duration::from_secs(5);
-/// Users are looked through for those that are gone from so many on.
+/// From this number on, users are searched for those that have left.
 pub(super) const CLEANED_AT: usize = 64;
 
 /// Those who want anything.
@@ -22,7 +22,7 @@ pub(super) struct Clients {
     pub(super) of_users: HashMap<CallerKey, Vec<Weak<Subscribed>>>,
     /// When those of all users were looked at last.
     pub(super) swept_at: Option<Instant>,
-    /// Users that are gone are forgotten once there are so many.
+    /// Users that have left are forgotten once there are this many.
     clean_at: usize,
 }
 
@@ -57,7 +57,7 @@ impl Clients {
         of_user.filter_map(Weak::upgrade).collect()
     }
 
-    /// All of them, where they were not looked at a moment ago.
+    /// All of them, unless they were checked a moment ago.
     pub(super) fn all_again(&mut self) -> Option<Vec<Arc<Subscribed>>> {
         if self.swept_at.is_some_and(|at| at.elapsed() < SWEPT_EVERY) {
             return None;
