@@ -12,7 +12,7 @@ import { pause } from "./lib/time.mjs";
 const CANARY = "canary-in-arguments";
 const TOOL = { name: "say", inputSchema: { type: "object", properties: { what: { type: "string" } } } };
 
-/** A gateway in Headers mode before a server with one tool, whose calls can be told apart by their user. */
+/** A gateway in Headers mode before a server with one tool, whose calls can be distinguished by their user. */
 async function startWorld(store) {
   const gateway = await startGateway({ store, logLevel: "warn" });
   const server = await startStatelessServer({
@@ -87,7 +87,7 @@ for (const store of STORES) {
       }
     });
 
-    test("a kill loses the requests of at most two seconds, and none is there twice", async () => {
+    test("a kill loses the requests of at most two seconds, and none appears twice", async () => {
       const { gateway, call, activity } = world;
       const answered = [];
       let goesOn = true;
@@ -110,7 +110,7 @@ for (const store of STORES) {
       assert.ok(old.length > 50, `${old.length} requests were made in time`);
       const missing = old.filter(({ user }) => !users.includes(user));
       assert.deepEqual(missing, []);
-      // It goes on after the restart, behind what there is.
+      // It continues after the restart, after the existing rows.
       assert.equal(await call("after"), 200);
       const [newest] = await until(() => activity("&header_user_id=after"), ({ length }) => length === 1);
       assert.ok(found.every(({ id }) => id < newest.id));

@@ -69,7 +69,7 @@ for (const store of STORES) {
       assert.match(account.url, /\/sign-in/);
     });
 
-    test("where it is the only way, no password is asked for", async () => {
+    test("if it is the only way, no password is requested", async () => {
       env.GATEWRIGHT__ADMINISTRATORS__PASSWORD_SIGN_IN = "false";
       await gateway.restart();
       const page = await new Browser().open(`${gateway.url}/sign-in`);

@@ -9,7 +9,7 @@ import { bodyOf, listen } from "./lib/listen.mjs";
 import { mcpHeaders } from "./lib/mcp.mjs";
 
 const USERS = 30;
-/** Calls of one user that wait at once, one less than may; together they are fewer than one project may have. */
+/** Calls of one user that wait at the same time, one less than the limit; together they are fewer than the limit of a project. */
 const OF_USER = 15;
 
 const QUESTION = { jsonrpc: "2.0", id: 1, method: "elicitation/create", params: { message: "?", requestedSchema: { type: "object", properties: {} } } };

@@ -44,7 +44,7 @@ describe("signing in by hand in Chromium", () => {
     const context = await chromium.newContext();
     const page = await context.newPage();
     const complaints = [];
-    // Missing files of the provider's own pages are not our concern; a blocked redirect or style of ours would be.
+    // Missing files of the provider's own pages are not our concern; a blocked redirect or style of our own would be.
     const isOurs = (message) => message.location().url.startsWith(gateway.url) || /content security/i.test(message.text());
     page.on("console", (message) => message.type() === "error" && isOurs(message) && complaints.push(message.text()));
     page.on("pageerror", (error) => complaints.push(String(error)));

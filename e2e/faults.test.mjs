@@ -195,7 +195,7 @@ describe("a disk that is full", () => {
   });
 });
 
-describe("a database that is away", () => {
+describe("a database that is unavailable", () => {
   let world, postgres;
 
   before(async () => {

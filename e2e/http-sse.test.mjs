@@ -1,5 +1,5 @@
-// Servers that speak only the HTTP+SSE transport of 2024-11-05, one on each official SDK, behind the real program: used by an
-// older and a newer client as if they spoke Streamable HTTP, each person in a session of their own, and again after a restart.
+// Servers that support only the HTTP+SSE transport of 2024-11-05, one on each official SDK, behind the real program: used by an
+// older and a newer client as if they supported Streamable HTTP, each person in their own session, and again after a restart.
 
 import assert from "node:assert/strict";
 import { join } from "node:path";

@@ -96,7 +96,7 @@ for (const store of STORES) {
       const again = await rotate();
       assert.equal(await again.exited, 0, again.output());
       assert.deepEqual(await sealed(), { [fresh]: SECRETS });
-      // Without the old key, clients that registered themselves under it are gone, and everything stored is there.
+      // Without the old key, clients that registered themselves with it are lost, and everything stored is still there.
       await configure(second);
       client = await register(url);
       await signsIn();

@@ -127,7 +127,7 @@ for (const store of STORES) {
       await client.close();
     });
 
-    test("TypeScript SDK v2 speaks 2026-07-28 and the server learns who is calling", async () => {
+    test("TypeScript SDK v2 uses 2026-07-28 and the server learns who is calling", async () => {
       const { client, auth } = await connect({
         url: urls.both,
         Client: modern.Client,

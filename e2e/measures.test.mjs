@@ -1,4 +1,4 @@
-// Faults that an operator may meet, caused on the real program, and read where the guide says that they show: in `/metrics`, in
+// Faults that operators can meet, caused on the real program, and read where the guide says that they show: in `/metrics`, in
 // the log, and in the doctor's output.
 
 import assert from "node:assert/strict";

@@ -1,5 +1,5 @@
 // What needs attention reaches a webhook and, through a real mail server, the people who look after the instance: once when it begins and
-// once when it is over, on both stores, with two replicas.
+// once when it ends, on both stores, with two replicas.
 
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
@@ -31,7 +31,7 @@ async function startReceiver() {
 }
 
 for (const store of STORES) {
-  test(`what begins and is over is told once each (${store})`, async (t) => {
+  test(`beginning and end are each reported once (${store})`, async (t) => {
     const running = [];
     t.after(async () => {
       for (const each of running.reverse()) await each.stop();

@@ -1,5 +1,5 @@
 // Servers that behave in ways reported in public, behind the real program, used with the official TypeScript SDK: no
-// tool acts twice, no one is stuck, no one waits for a server that hangs, and errors are explained.
+// tool acts twice, users are never stuck, lists do not wait for a server that hangs, and errors are explained.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";

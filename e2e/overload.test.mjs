@@ -123,7 +123,7 @@ describe("overload", () => {
     await lives();
   });
 
-  test("a token of 10 MB is refused wherever it stands", async () => {
+  test("a token of 10 MB is refused wherever it is", async () => {
     const long = "a".repeat(10 * MEGABYTE);
     const inHeader = await speak(gateway.url, head(mcp.url, { authorization: `Bearer ${long}`, "content-length": 0 }));
     assert.match(inHeader.text, /^(HTTP\/1\.1 431 |$)/);
@@ -185,7 +185,7 @@ describe("overload", () => {
     // The trace keeps a few hundred per gateway, written and deleted in batches.
     assert.ok(now.attempts <= 500, `${now.attempts} attempts are kept`);
 
-    /** The browser comes back and says that its person changed their mind: the sign-in is over, and the app learns it. */
+    /** The browser comes back and says that its person changed their mind: the sign-in ends, and the app learns it. */
     const comeBack = async (begun, from) => {
       const cookie = begun.headers["set-cookie"][0].split(";")[0];
       const state = new URL(begun.headers.location).searchParams.get("state");

@@ -127,7 +127,7 @@ for (const javaScriptEnabled of [true, false]) {
       assert.deepEqual(asked.filter((url) => !url.startsWith(gateway.url)), []);
     });
 
-    test("a faulty request of an app that no one listed leads back to it by the person's click only", async () => {
+    test("a faulty request of an unlisted app leads back to it only after the person's click", async () => {
       const { callback, kept, authorize } = await client(urls.staff, "Careless client");
       const faulty = new URL(authorize);
       faulty.searchParams.set("response_type", "token");
@@ -201,7 +201,7 @@ for (const javaScriptEnabled of [true, false]) {
       callback.stop();
     });
 
-    test("a member signs in with their account, gives consent, and another account is told whom to ask", async () => {
+    test("a member signs in with their account, gives consent, and another account learns whom to ask", async () => {
       const joined = async (email) => {
         const { link } = await create("invitations", { email, role: "viewer" });
         const page = await person();

@@ -13,7 +13,7 @@ import { within } from "./lib/time.mjs";
 const USERS = 50;
 /** Streams of one user. */
 const OF_USER = 10;
-/** Resources that each stream asks for; together as many as one project may have. */
+/** Resources that each stream asks for; together as many as one project can have. */
 const RESOURCES = 8;
 /** What a listening stream may take in a debug build, in kB. */
 const STREAM_MAX = 60;
@@ -21,7 +21,7 @@ const STREAM_MAX = 60;
 const LEFT_OF_USER = 4;
 /** What the server sends to each call that was left: more than is kept of one. An event that has not arrived as a whole is not counted. */
 const SENT = Array.from({ length: 100 }, () => "x".repeat(MEGABYTE / 10));
-/** What is kept for the clients of one project that may come back, in MB; and how much more the process may take meanwhile. */
+/** What is kept for the clients of one project that may come back, in MB; and how much more the process may use in the meantime. */
 const [KEPT, BESIDE] = [32, 160];
 
 /** A server with sessions whose calls stay open until `flood` sends more to each than is kept. */
@@ -128,7 +128,7 @@ describe("memory of streams", () => {
     assert.equal(server.open.length, USERS * LEFT_OF_USER);
     await server.flood();
     const grown = async () => ((await resident()) - before) / MEGABYTE;
-    // Something is kept, and all of it that may be.
+    // Something is kept, up to the limit.
     await within(30_000, async () => (await grown()) > KEPT / 2, async () => `only ${await grown()} MB are kept`);
     const isRead = () => server.open.every((response) => response.destroyed || response.writableLength === 0);
     await within(60_000, isRead, "what the server sends is neither read nor refused");

@@ -14,7 +14,7 @@ import { startSessionTaskServer } from "./lib/session-task-server.mjs";
 import { startTaskServer } from "./lib/task-server.mjs";
 
 const SUITE = "@modelcontextprotocol/conformance";
-/** The scenarios of the extension, but for one that the suite itself skips. */
+/** The scenarios of the extension, except one that the suite itself skips. */
 const SCENARIOS = [
   "tasks-lifecycle",
   "tasks-capability-negotiation",
@@ -174,7 +174,7 @@ describe("tasks", () => {
     assert.deepEqual([...new Set(users)].sort(), ["carol/1", "dave/1"]);
   });
 
-  test("a client is told the states of the tasks that it names", async () => {
+  test("a client is notified of the states of the tasks that it names", async () => {
     const { result } = await asked("erin", "tools/call", { name: "confirm_delete" });
     const taskId = result.taskId;
     const response = await ask("erin", "subscriptions/listen", { notifications: { taskIds: [taskId, "1"] } });

@@ -110,7 +110,7 @@ for (const store of STORES) {
       await context.close();
     });
 
-    test("it fails with the exact reason where the secret is wrong, and works once that is fixed", async () => {
+    test("it fails with the exact reason if the secret is wrong, and works once that is fixed", async () => {
       const made = await source({ name: "Mistyped", client_secret: "not the one" });
       const { started, page, context, complaints, read } = await begin(made);
       await signIn(page);

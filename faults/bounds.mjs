@@ -1,4 +1,4 @@
-// How long a fault is repeated: this many rounds, or this many minutes, whichever is over first.
+// How long a fault is repeated: this many rounds, or this many minutes, whichever ends first.
 
 export class Bounds {
   /** Completed rounds. */

@@ -1,6 +1,6 @@
 // `cargo xtask faults`: causes each fault, checks what is promised, and prints one table of the results.
 //   --part NAME    only this part
-//   --rounds N     rounds of each fault instead of its own number
+//   --rounds N     rounds of each fault instead of its default
 //   --minutes N    minutes after which a fault starts no new round
 //   --short        a few rounds of those that no end-to-end test covers, for every run of the tests
 

@@ -57,7 +57,7 @@ const PAGE = "https://accounts.example.com/connect?for=calendar&state=abc";
 
 const asForm = (message, requestedSchema) => ({ message, requestedSchema });
 
-/** Reports until it is told to go on or is cancelled: `told` keeps what happened, `goOn()` lets it finish. */
+/** Reports until it is asked to continue or is cancelled: `told` keeps what happened, `goOn()` lets it finish. */
 function makeExport() {
   const told = { cancelled: 0, finished: 0 };
   let goOn = () => {};

@@ -10,8 +10,8 @@ const TOOLS = ["act", "echo"].map((name) => ({ name, inputSchema: { type: "objec
  * Starts it. `script` says how it behaves, and may be changed while it runs:
  *   discover     `500`, `close` or `silence`; by default the method is unknown (400)
  *   initialized  `stream`: the notification is answered with a stream that stays open
- *   versions     the versions it speaks; others are refused with this list
- *   version      what it says it speaks, whatever is asked for
+ *   versions     the versions it supports; others are refused with this list
+ *   version      the version it claims, whatever is requested
  *   list         `silence`, or milliseconds to wait
  *   ping         whether it asks for a sign of life before it lists
  *   call         `{ status, body }` after the tool has acted; `break` cuts the stream of its answer

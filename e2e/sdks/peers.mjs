@@ -10,7 +10,7 @@ import * as typeScript2 from "./clients/typescript-2.mjs";
 import { startTypeScript1 } from "./servers/typescript-1.mjs";
 import { startTypeScript2 } from "./servers/typescript-2.mjs";
 
-/** The eras, by the revision that stands for each. */
+/** The eras, by the revision that represents each. */
 export const [SESSIONS, STATELESS] = ["2025-11-25", "2026-07-28"];
 
 const RMCP = join(BINARIES, "e2e-rmcp");

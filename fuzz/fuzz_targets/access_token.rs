@@ -1,4 +1,4 @@
-//! Access tokens: a token with anything changed in it is no token.
+//! Access tokens: a token with anything changed in it is not valid.
 
 #![no_main]
 
@@ -54,12 +54,12 @@ fuzz_target!(|data: &[u8]| {
     assert!(world.keys.verify_access_token(&world.token, now).is_ok());
     if let Ok(text) = std::str::from_utf8(data) {
         assert!(world.keys.verify_access_token(text, now).is_err());
-        // The header of ours with whatever comes behind it.
+        // Our own header, followed by anything.
         let header = world.token.split('.').next().unwrap_or_default();
         let forged = format!("{header}.{text}");
         assert!(forged == world.token || world.keys.verify_access_token(&forged, now).is_err());
     }
-    // Two bytes of place, then what stands there instead.
+    // Two bytes of position, then the replacement.
     let [high, low, instead @ ..] = data else {
         return;
     };

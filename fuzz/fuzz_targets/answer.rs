@@ -29,7 +29,7 @@ fn splice(body: &[u8], cuts: &[u8], result_type: ResultType) -> Result<Vec<u8>, 
     Ok(out)
 }
 
-/// Whether a result may have a type of its own, however it is spelled.
+/// Whether a result can have its own type, however it is spelled.
 fn may_be_typed(result: &[u8]) -> bool {
     result.contains(&b'\\') || result.windows(10).any(|text| text == b"resultType")
 }
@@ -46,7 +46,7 @@ fuzz_target!(|data: &[u8]| {
             continue;
         };
         let Ok(Message::Response(told)) = parse(spliced, &Limits::default()) else {
-            // The server's own type may be spelled in a way that is not recognised, and then there are two.
+            // The server's own type can be spelled in a way that is not recognised, and then there are two.
             assert!(result_type == ResultType::Complete && may_be_typed(body));
             continue;
         };

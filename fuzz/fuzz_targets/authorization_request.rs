@@ -25,7 +25,7 @@ static REGISTERED: LazyLock<Vec<RedirectUri>> = LazyLock::new(|| {
     .to_vec()
 });
 
-/// What stands in an answer's query behind the redirect URI itself.
+/// The query that a response adds to the redirect URI.
 fn answer<'a>(location: &'a str, uri: &str) -> Vec<(String, String)> {
     let added: &'a str = location
         .strip_prefix(uri)

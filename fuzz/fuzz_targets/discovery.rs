@@ -1,4 +1,4 @@
-//! Discovery documents: people and secrets are sent to https addresses and to no others.
+//! Discovery documents: people and secrets are sent only to https addresses.
 
 #![no_main]
 

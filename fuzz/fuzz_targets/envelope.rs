@@ -1,4 +1,4 @@
-//! JSON-RPC messages: another reader reads the same, and edits change nothing but what they name.
+//! JSON-RPC messages: another reader reads the same, and edits change only what they name.
 
 #![no_main]
 
@@ -17,7 +17,7 @@ use http::HeaderMap;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, value::RawValue};
 
-/// The members of an object as they were written; of one that stands twice, the last.
+/// The members of an object as they were written; of one that appears twice, the last.
 fn members(body: &[u8]) -> std::collections::BTreeMap<String, Box<RawValue>> {
     serde_json::from_slice(body).unwrap_or_default()
 }
@@ -131,7 +131,7 @@ fuzz_target!(|body: &[u8]| {
                 Some(request.id.span),
                 request.params.as_ref(),
             );
-            // What is written from a message agrees with it. Methods that mirror nothing may have any name, of any characters.
+            // What is written from a message agrees with it. Methods that mirror nothing can have any name, of any characters.
             if let Some(source) = headers::NameSource::of(&request.method.value) {
                 let name = request.params.as_ref().and_then(|params| match source {
                     headers::NameSource::Name => params.name.as_ref(),

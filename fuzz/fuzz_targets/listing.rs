@@ -1,4 +1,4 @@
-//! Lists of tools from servers: what is kept are bytes of the answer, and names are told apart.
+//! Lists of tools from servers: what is kept are bytes of the answer, and names are distinguished.
 
 #![no_main]
 

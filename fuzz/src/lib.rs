@@ -7,7 +7,7 @@ use gatewright_domain::{
     sealed::{Keyring, MasterKey},
 };
 
-/// The first line of an input, where it is text, and everything behind it: inputs of two parts stay readable files.
+/// The first line of an input, if it is text, and everything after it: inputs of two parts stay readable files.
 pub fn first_line(data: &[u8]) -> Option<(&str, &[u8])> {
     let end = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
     let (line, rest) = data.split_at(end);

@@ -28,7 +28,7 @@ import { ASKING_PROMPT, ASKING_TOOLS, verifyState } from "./questions.mjs";
 /** Milliseconds between two messages of one call. */
 const STEP = 50;
 
-/** How long its lists may be kept, and by whom. */
+/** How long its lists can be kept, and by whom. */
 const HINT = { ttlMs: 300_000, cacheScope: "public" };
 
 const OPTIONS = {

@@ -26,7 +26,7 @@ use tokio::net::{TcpStream, UnixListener};
 
 use crate::{handler::Hands, repertoire::WATCHED};
 
-/// How long a client waits for what it is told, and how often it has the server tell it again.
+/// How long a client waits for a notification, and how often it makes the server repeat it.
 const PATIENCE: Duration = Duration::from_secs(15);
 const AGAIN: Duration = Duration::from_millis(250);
 /// How long it waits for log messages after the answer.

@@ -1,4 +1,4 @@
-//! What the client's person and model answer, and what the client hears.
+//! What the client's person and model answer, and what the client receives.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

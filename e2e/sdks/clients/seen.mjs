@@ -2,7 +2,7 @@
 
 import { pause } from "../../lib/time.mjs";
 
-/** How long a client waits for what it is told, and how often it has the server tell it again, in milliseconds. */
+/** How long a client waits for a notification, and how often it makes the server repeat it, in milliseconds. */
 const [PATIENCE, AGAIN] = [15_000, 250];
 /** How long it waits for log messages after the answer. */
 const AFTER = 2_000;

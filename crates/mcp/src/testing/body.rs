@@ -14,10 +14,10 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc;
 
-/// A body given piece by piece, which tells whether it was dropped.
+/// A body that arrives piece by piece, and shows whether it was dropped.
 pub(crate) struct FakeBody {
     pieces: mpsc::UnboundedReceiver<Bytes>,
-    /// How much is still to come, where the head of the answer says that.
+    /// How much is still to come, if the head of the answer says that.
     left: Option<u64>,
     pub(crate) dropped: Arc<AtomicBool>,
 }
@@ -74,7 +74,7 @@ impl Body for FakeBody {
         self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 
-    /// Known with the last piece where no one can send another, as with a length that was told before.
+    /// Known with the last piece if there cannot be another, as with a length that was announced.
     fn is_end_stream(&self) -> bool {
         self.left == Some(0) || self.pieces.is_closed() && self.pieces.is_empty()
     }

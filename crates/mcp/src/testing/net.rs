@@ -163,7 +163,7 @@ pub(crate) fn raw_param(received: &Received, name: &str) -> String {
         .map_or("null".to_owned(), |raw| raw.get().to_owned())
 }
 
-/// The answer both kinds of server give to a call: what they were told, byte for byte.
+/// The answer of both kinds of server to a call: what they received, byte for byte.
 pub(crate) fn echo(received: &Received) -> String {
     let arguments = raw_param(received, "arguments");
     let name = &received.json["params"]["name"];

@@ -1,4 +1,4 @@
-//! Servers of both eras that have prompts and resources beside their tools.
+//! Servers of both eras that have prompts and resources in addition to tools.
 
 use std::sync::{
     Arc,
@@ -25,7 +25,7 @@ pub(crate) struct Offers {
     pub(crate) templates: Vec<Value>,
     /// `ttlMs` and `cacheScope` of its lists, in the stateless era.
     pub(crate) cache: (u64, &'static str),
-    /// What its calls return, beside what they were told.
+    /// What its calls return, in addition to what they received.
     pub(crate) content: Value,
 }
 

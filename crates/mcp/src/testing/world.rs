@@ -39,7 +39,7 @@ use crate::{
     },
 };
 
-/// Users are told apart by a plain word where the program signs an assertion.
+/// Users are distinguished by a plain word where the program signs an assertion.
 pub(crate) struct User(pub(crate) &'static str);
 
 impl Identify for User {
@@ -110,7 +110,7 @@ impl World {
         self.plan_with(identity, allowed, |_| {})
     }
 
-    /// These items of these servers; all where there are none.
+    /// These items of these servers; all if there are none.
     pub(crate) fn choice(&self, items: &[(usize, &str)]) -> Choice {
         let items = items
             .iter()

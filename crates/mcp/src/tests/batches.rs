@@ -239,7 +239,7 @@ async fn other_revisions_have_no_batches() {
     assert_eq!(read(world.post(&plan, &ADA, &headers, &batch).await).await.0, 404);
 }
 
-/// A user who may have so many requests running.
+/// A user who can have this many requests running.
 struct Limited {
     running: Arc<AtomicUsize>,
     most: Arc<Mutex<usize>>,

@@ -1,4 +1,4 @@
-//! Servers that begin a conversation in ways of their own.
+//! Servers that begin a conversation in unusual ways.
 
 use std::{
     sync::{
@@ -43,7 +43,7 @@ async fn list(world: &World, plan: &Plan) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}"))
 }
 
-/// Lists and calls the one tool; returns the era the server was found to speak.
+/// Lists and calls the one tool; returns the detected era of the server.
 async fn used(server: &Arc<FakeServer>) -> Option<Era> {
     let world = World::new(&[("one", server)]);
     let plan = world.plan(IdentityForwarding::None, &[]);

@@ -1,4 +1,4 @@
-//! Calls that are given up: the server learns it, the client hears nothing more.
+//! Calls that are cancelled: the server learns it, the client receives nothing more.
 
 use std::{
     sync::{Arc, Mutex, atomic::Ordering},

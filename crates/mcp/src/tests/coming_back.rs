@@ -100,7 +100,7 @@ impl Fixture {
     }
 }
 
-/// The id and the data of the next event, within five seconds; nothing where there is no more.
+/// The ID and the data of the next event, within five seconds; `None` if there are no more.
 async fn next(body: &mut Answer<FakeBody>) -> Option<(String, String)> {
     let reading = async {
         loop {
@@ -183,7 +183,7 @@ async fn the_stream_of_another_session_or_user_is_not_gone_on_with() {
     }
     f.progress(0, 1);
     assert!(next(&mut body).await.is_some(), "its own client reads on");
-    // With the session its answers are over.
+    // With the session, its answers end.
     let session = f
         .world
         .endpoint

@@ -1,4 +1,4 @@
-//! Two conversations of one person: what a server with sessions is told, lists and says in one of them concerns the other not
+//! Two conversations of one person: what a server with sessions learns, lists and says in one of them does not affect the other
 //! at all.
 
 use std::{

@@ -1,5 +1,5 @@
-//! A server's URL may lead to something that is not an MCP server. What that says does not concern callers here: errors tell what
-//! happened and repeat nothing, so that they help no one to look around inside a network.
+//! A server's URL can lead to something that is not an MCP server. Its responses do not concern callers here: errors say what
+//! happened and repeat nothing, so that they do not help to explore a network.
 
 use std::{fmt::Write as _, sync::Arc};
 

@@ -42,7 +42,7 @@ async fn discovery_says_who_and_what() {
     let answer: Value = serde_json::from_str(&text).unwrap();
     let result = &answer["result"];
     assert_eq!(result["resultType"], "complete");
-    // A version that is not spoken, or not without a session, is refused with the very same list.
+    // A version that is not supported, or not without a session, is refused with the very same list.
     for version in ["1900-01-01", "2025-11-25", "2024-11-05"] {
         let unspoken = body.replace("2026-07-28", version);
         let mut headers = modern_headers("server/discover", None);

@@ -43,7 +43,7 @@ fn saying(era: Era, instructions: &str, scope: &str) -> Arc<FakeServer> {
     })
 }
 
-/// What clients of both eras are told, which is the same.
+/// What clients of both eras receive, which is the same.
 async fn told(world: &World, plan: &Plan) -> Option<String> {
     let body = format!(
         r#"{{"jsonrpc":"2.0","id":0,"method":"server/discover","params":{{{}}}}}"#,
@@ -126,7 +126,7 @@ async fn they_are_bounded_for_each_server_and_in_all() {
     assert!(told.ends_with("> short"), "what is short still fits");
 }
 
-/// A server that is told who its users are may say to one what is about them.
+/// A server that learns who its users are may say something about one of them.
 #[tokio::test]
 async fn what_may_be_about_one_user_is_passed_on_to_no_one() {
     for (era, scope, is_passed) in [

@@ -168,7 +168,7 @@ async fn one_person_with_any_number_of_conversations_keeps_so_many_sessions_and_
         assert!(listed["result"].is_object(), "{listed}");
     }
     assert_eq!(shown(&world, &plan, bob, &of_bob, 0).await, before);
-    // The sessions that had to give way were ended at the server, behind the requests.
+    // The sessions that were replaced were ended at the server, after the requests.
     let ended = async {
         while sessions.lock().unwrap().ended.len() < CONVERSATIONS - 256 {
             tokio::task::yield_now().await;

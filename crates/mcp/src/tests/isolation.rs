@@ -1,4 +1,4 @@
-//! Two users with equal ids and progress tokens on one server: no one ever gets what is another's.
+//! Two users with equal ids and progress tokens on one server: neither ever gets what belongs to the other.
 
 use std::{
     collections::HashMap,

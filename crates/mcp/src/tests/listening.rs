@@ -82,7 +82,7 @@ async fn next(stream: &mut Answer<FakeBody>) -> Option<Value> {
         .flatten()
 }
 
-/// Waits until a server is listened to with so many streams; the pieces go to all of them.
+/// Waits until a server is listened to with this many streams; the pieces go to all of them.
 async fn tell(open: &Open, streams: usize, pieces: &[Bytes]) {
     for _ in 0..1_000 {
         if open.lock().unwrap().len() >= streams {
@@ -251,7 +251,7 @@ async fn a_stream_that_ends_is_opened_again_and_a_server_without_one_is_left_alo
     let mut stream = body(world.get(always(&plan), &ADA, &headers, &shutdown));
     tell(&open, 1, &[]).await;
     open.lock().unwrap().clear();
-    // Changes in between are told by no one, so all lists count as changed once the server is listened to again.
+    // Changes in between are not announced, so all lists count as changed once the server is listened to again.
     for what in ["tools", "prompts", "resources"] {
         let told = next(&mut stream).await.unwrap();
         assert_eq!(told["method"], format!("notifications/{what}/list_changed"));

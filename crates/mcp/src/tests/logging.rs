@@ -28,7 +28,7 @@ fn message(level: &str) -> String {
     )
 }
 
-/// A server that logs a message of each level while a call runs, whatever it was told.
+/// A server that logs a message of each level while a call runs, whatever level was set.
 fn logging(era: Era, capabilities: Value) -> Arc<FakeServer> {
     let well = Offers {
         capabilities,

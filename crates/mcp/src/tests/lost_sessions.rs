@@ -20,7 +20,7 @@ use crate::{
 const ADA: User = User("ada");
 const BOB: User = User("bob");
 
-/// How servers in use tell that a session is over: status and body.
+/// How servers in use report that a session has ended: status and body.
 const WORDS: [(u16, &str); 11] = [
     (400, ""),
     (

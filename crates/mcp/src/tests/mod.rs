@@ -44,7 +44,7 @@ use crate::{
 };
 
 impl<T: Transport> Endpoint<T> {
-    /// Answers a DELETE where no other replica need know.
+    /// Answers a DELETE that other replicas do not have to know about.
     fn delete(
         &self,
         gateway_id: GatewayId,

@@ -170,7 +170,7 @@ async fn without_a_prefix_a_name_that_was_chosen_of_a_server_is_its_own_before_i
     assert_eq!(names(&list(&world, &plan, &ADA).await), ["yours"]);
     let told = call(&world, &plan, &ADA, "search").await["error"]["message"].to_string();
     assert!(told.contains("`gone`"), "{told}");
-    // Of a server of which nothing was ever seen and nothing chosen, no one knows which names it has.
+    // The names of a server of which nothing was ever seen and nothing chosen are unknown.
     let plan = world.plan_named(Naming::Plain, |_| {});
     assert_eq!(names(&list(&world, &plan, &ADA).await), ["search", "yours"]);
 }

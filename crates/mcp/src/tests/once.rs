@@ -1,4 +1,4 @@
-//! A call is sent once, whatever is answered to it, except where nothing was done for sure.
+//! A call is sent once, whatever the response, unless certainly nothing was done.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{
 
 const ADA: User = User("ada");
 
-/// How the server of a test speaks.
+/// The era of a test's server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Speaks {
     Modern,
@@ -122,7 +122,7 @@ async fn a_call_that_was_answered_is_not_made_again() {
                     let context = format!("{speaks:?} {status} {body} {retries}: {told}");
                     assert_eq!(told["id"], "c", "{context}");
                     assert!(told.get("error").is_some(), "{context}");
-                    // By the standard a session that is over is told with 404, before the request is looked at.
+                    // By the standard, an ended session is reported with 404, before the request is read.
                     let surely_nothing = speaks == Speaks::WithSessions && status == 404 && !is_ours;
                     let sent = if surely_nothing && retries > 0 { 2 } else { 1 };
                     assert_eq!(server.received("tools/call").len(), sent, "{context}");

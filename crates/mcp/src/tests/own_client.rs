@@ -1,4 +1,4 @@
-//! Calls of people who try a gateway out without a client of their own.
+//! Calls of people who try a gateway without their own client.
 
 use gatewright_domain::server::IdentityForwarding;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Lists beside servers that hang or are slow: no one waits for long, and nothing is asked twice at once.
+//! Lists with servers that hang or are slow: waits are short, and nothing is asked twice at the same time.
 
 use std::{
     sync::{
@@ -193,7 +193,7 @@ async fn a_server_that_is_back_is_offered_again_after_its_pause() {
     assert_eq!(names(&world, &plan, &ADA).await, ["up_a", "flaky_b"]);
 }
 
-/// Asks for a list and hangs up after so long.
+/// Asks for a list and disconnects after this time.
 async fn hang_up(world: &World, plan: &Plan, user: &User, after: Duration) {
     let asked = tokio::time::timeout(after, names(world, plan, user));
     assert!(asked.await.is_err());

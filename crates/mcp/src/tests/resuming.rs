@@ -22,7 +22,7 @@ use crate::{
 
 const ADA: User = User("ada");
 const CALL: &str = r#"{"jsonrpc":"2.0","id":"c","method":"tools/call","params":{"name":"t","arguments":{},"_meta":{"progressToken":"p"}}}"#;
-/// The event that many servers begin a stream with: it holds only where the stream stands.
+/// The event that many servers begin a stream with: it contains only an event ID.
 const PRIMED: &str = "id: one-0\nretry: 3000\ndata: \n\n";
 
 type Streamed = Result<Response<FakeBody>, TransportError>;
@@ -121,7 +121,7 @@ async fn a_stream_without_an_event_id_does_not_go_on() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_brings_nothing_is_asked_for_so_many_times_only() {
-    // At once, as often as it may, until the time of the call is over, and for an answer that never comes.
+    // Immediately, as often as allowed, until the time of the call is over, and for an answer that never comes.
     for (retry, asked_least, asked_most, says) in [
         (0, 100, 100, "may have carried"),
         (4_000, 100, 100, "may have carried"),

@@ -263,7 +263,7 @@ async fn changed_roots_are_told_to_the_servers_that_the_client_has_sessions_with
         assert_eq!(received.len(), told);
         assert!(received.iter().all(|one| one.body == TOLD));
     }
-    // Of a storm the server hears that the roots have changed, and once more that they have since.
+    // During a storm, the server learns that the roots have changed, and then that they have changed again.
     for _ in 0..20 {
         assert_eq!(f.send(&session, CHANGED).await, 202);
     }

@@ -15,7 +15,7 @@ use crate::{
 const QUESTION: &str =
     r#"{"jsonrpc":"2.0","id":7,"method":"elicitation/create","params":{ "message":"\u0041ge?" }}"#;
 
-/// Reads the result that asks for input; gives the state in it.
+/// Reads the result that asks for input; returns the state in it.
 async fn asked(response: Response<Answer<FakeBody>>) -> (String, String) {
     let mut reader = Reader::new(response);
     let message = reader.next().await.unwrap();
@@ -42,7 +42,7 @@ async fn a_question_becomes_a_result_and_the_retry_goes_on_with_the_call() {
     let response = f.modern(&f.user, EVERYTHING, 1, "").await;
     let stream = old.stream();
     stream.send(QUESTION);
-    // What comes behind the question waits with the call.
+    // What comes after the question waits with the call.
     stream.send(r#"{"jsonrpc":"2.0","method":"notifications/x"}"#);
     let (message, state) = asked(response).await;
     assert!(message.starts_with(r#"{"jsonrpc":"2.0","id":1,"#), "{message}");
@@ -112,7 +112,7 @@ async fn a_state_is_good_for_its_own_user_call_and_gateway_once() {
     refused(f.modern_elsewhere(&more).await, "not issued").await;
     assert_eq!(old.replies(0).await.len(), 0, "nothing reached the server");
     assert_eq!(old.server.received("tools/call").len(), 1);
-    // Its own user goes on with it, and no one does once more.
+    // Its own user continues it, and it cannot be continued again.
     let response = f.modern(&f.user, EVERYTHING, 3, &more).await;
     refused(f.modern(&f.user, EVERYTHING, 4, &more).await, "is over").await;
     stream.finish(&old.server.received("tools/call")[0].json["id"]);
@@ -218,7 +218,7 @@ async fn a_user_has_so_many_held_calls_and_no_more() {
     );
     stream.finish(&old.server.received("tools/call")[16].json["id"]);
     assert_eq!(reader.json().await["id"], 16);
-    // Another user has places of their own, and one that goes on gives its place back.
+    // Another user has their own places, and a call that continues returns its place.
     let bob = User("bob");
     let response = f.modern(&bob, EVERYTHING, 17, "").await;
     old.stream().send(QUESTION);

@@ -78,7 +78,7 @@ async fn a_client_may_take_its_time_and_not_for_ever() {
     let stream = old.stream();
     stream.send(ROOTS);
     let id = reader.json().await["id"].clone();
-    // The server may pause for a minute by itself, and longer while the client is asked.
+    // The server can pause for a minute, and longer while the client is asked.
     let waited = tokio::time::timeout(Duration::from_mins(9), reader.next()).await;
     assert!(waited.is_err(), "{waited:?}");
     assert_eq!(old.replies(0).await.len(), 0);

@@ -64,7 +64,7 @@ impl OldServer {
             });
             replies.cloned().collect::<Vec<_>>()
         };
-        // Replies are sent behind what is answered.
+        // Replies are sent in the background.
         for _ in 0..100 {
             if answers().len() >= count {
                 break;
@@ -158,7 +158,7 @@ impl Fixture {
         response
     }
 
-    /// Begins a session of a client with these capabilities; gives the headers of its requests.
+    /// Begins a session of a client with these capabilities; returns the headers of its requests.
     async fn begin(&self, capabilities: &str) -> HeaderMap {
         self.begin_as(&self.user, capabilities).await
     }
@@ -186,7 +186,7 @@ impl Fixture {
         Reader::new(self.post(headers, body).await)
     }
 
-    /// Sends a message, and gives the status it is answered with.
+    /// Sends a message, and returns the status of the response.
     async fn send(&self, headers: &HeaderMap, body: &str) -> u16 {
         read(self.post(headers, body).await).await.0
     }

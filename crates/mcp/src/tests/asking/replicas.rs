@@ -84,7 +84,7 @@ pub(super) fn replicas(server: &Arc<FakeServer>) -> (Fixture, Arc<Fixture>) {
     (near, far)
 }
 
-/// The same, and letters reach no one yet.
+/// The same, and letters are not delivered yet.
 fn apart(server: &Arc<FakeServer>) -> (Fixture, Arc<Fixture>) {
     let clock = Arc::new(FixedClock::at_seconds(1_800_000_000));
     let keyring = Keyring::new(vec![MasterKey::generate(&SeededEntropy::new(5))]).unwrap();

@@ -189,7 +189,7 @@ impl Client {
         self.send(number, "tools/call", Some(tool), &params).await
     }
 
-    /// Posts a message in the session that is no request, and returns the status.
+    /// Posts a message in the session that is not a request, and returns the status.
     pub(super) async fn tell(&self, message: &Value) -> u16 {
         let message = message.to_string();
         let posted = self

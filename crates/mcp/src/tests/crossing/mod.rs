@@ -26,7 +26,7 @@ const ERAS: [Era; 2] = [Era::Legacy, Era::Modern];
 const REQUESTS: u64 = 2_000;
 /// Numbers whose requests are under way together, of both users and clients of both eras each.
 const TOGETHER: u64 = 24;
-/// The resources that everyone subscribes to. One user is told of the even ones, the other of the odd ones.
+/// The resources that everyone subscribes to. One user is notified of the even ones, the other of the odd ones.
 const RESOURCES: u64 = 8;
 
 /// One client, and the same client of the other user.
@@ -214,7 +214,7 @@ impl Pair {
     }
 }
 
-/// Reads the resources that a listener is told of until it was told of this many.
+/// Reads the resources that a listener is notified of, until there were this many.
 async fn told(mut stream: Messages, many: usize) -> BTreeSet<String> {
     let mut told = BTreeSet::new();
     while told.len() < many {
@@ -266,7 +266,7 @@ async fn nothing_crosses_at_a_server_of(era: Era, requests: u64) {
             .filter(|n| n % 2 == parity)
             .map(|n| format!("a://shared/{n}"));
         let own: BTreeSet<_> = own.collect();
-        // What was told before the server was listened to is told again.
+        // What was announced before the server was listened to is announced again.
         let heard = loop {
             for uri in &own {
                 shared.touch(user, uri);

@@ -75,7 +75,7 @@ impl Shared {
     pub(super) fn release(&self, user: &str, number: u64) {
         let call = self.state.lock().unwrap().open.remove(&(user.to_owned(), number));
         let call = call.unwrap_or_else(|| panic!("{user} has no open call {number}"));
-        // A client whose stream is not read any more misses its answer, and says so.
+        // A client whose stream is no longer read misses its answer, and reports that.
         let _ = call
             .pieces
             .send(event(&self.result(&call.id, user, number)).into());
@@ -192,7 +192,7 @@ impl Shared {
         response
     }
 
-    /// A list whose entries say whose they are.
+    /// A list whose entries name their user.
     fn list(method: &str, user: &str) -> Value {
         let whose = format!("of {user}");
         let (member, entries) = match method {
@@ -290,7 +290,7 @@ impl Shared {
         json_answer(200, &self.result(id, user, number))
     }
 
-    /// Notes an answer that another user or call gave.
+    /// Records an answer from another user or call.
     fn compare(&self, answer: &Value, user: &str, number: u64) {
         if answer["content"] != json!({"user": user, "n": number}) {
             let told = format!("{user} {number} was answered {answer}");

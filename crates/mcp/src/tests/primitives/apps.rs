@@ -76,7 +76,7 @@ async fn the_page_of_a_tool_passes_unchanged_and_is_read_though_it_is_not_listed
 #[tokio::test]
 async fn the_page_of_a_tool_that_is_not_offered_is_not_read() {
     for era in BOTH {
-        // It is listed and matched by a template; another tool that is offered has a page of its own.
+        // It is listed and matched by a template; another tool that is offered has its own page.
         let shop = Offers {
             templates: vec![template("ui://shop/{page}")],
             ..offers(
@@ -121,7 +121,7 @@ async fn the_page_of_a_tool_that_is_offered_is_read_where_no_resources_are() {
         let client = Client::new(&world, &plan, &ADA, era).await;
         assert!(client.read(PAGE).await["error"].is_null());
         assert_not_found(&client.read("a://secret").await, era, "a://secret");
-        // Clients ask for resources only where there are some.
+        // Clients ask for resources only if there are some.
         let told = Client::new(&world, &plan, &ADA, Era::Modern).await;
         let told = told.ask("server/discover", "").await;
         assert!(told["result"]["capabilities"]["resources"].is_object(), "{told}");

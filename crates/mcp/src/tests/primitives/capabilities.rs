@@ -22,7 +22,7 @@ fn declaring(capabilities: Value) -> Offers {
     }
 }
 
-/// What clients of both eras are told, which is the same.
+/// What clients of both eras receive, which is the same.
 async fn declared(world: &World, plan: &Plan) -> Value {
     let body = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}"#;
     let (_, text) = read(world.post(plan, &ADA, &legacy_headers(None), body).await).await;
@@ -35,7 +35,7 @@ async fn declared(world: &World, plan: &Plan) -> Value {
     );
     assert_eq!(begun["result"]["instructions"], "Be kind.");
     let mut told = discovered["result"].clone();
-    // Changes of every list are told, since the gateway itself can change.
+    // Changes of every list are announced, since the gateway itself can change.
     for (name, declared) in told["capabilities"].as_object_mut().unwrap() {
         let details = if name == "completions" || name == "logging" {
             json!({})

@@ -1,4 +1,4 @@
-//! Extensions and tasks that servers declare, and what of it clients of each revision are told; and what servers are told of
+//! Extensions and tasks that servers declare, and what clients of each revision see of them; and what servers see of
 //! those that clients declare.
 
 use gatewright_domain::server::IdentityForwarding;
@@ -24,7 +24,7 @@ fn declaring(capabilities: Value) -> Offers {
     }
 }
 
-/// What a client that begins a session in this version is told.
+/// What a client that begins a session in this version receives.
 async fn begun(world: &World, plan: &Plan, version: &str) -> Value {
     let body = format!(
         r#"{{"jsonrpc":"2.0","id":0,"method":"initialize","params":{{"protocolVersion":"{version}","capabilities":{{}},"clientInfo":{{"name":"c","version":"1"}}}}}}"#

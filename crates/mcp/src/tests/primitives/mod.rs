@@ -26,7 +26,7 @@ struct Client<'a> {
     world: &'a World,
     plan: &'a Plan,
     user: &'a User,
-    /// The headers of its session, where it has one.
+    /// The headers of its session, if it has one.
     session: Option<HeaderMap>,
 }
 
@@ -64,7 +64,7 @@ impl<'a> Client<'a> {
 
     async fn ask(&self, method: &str, params: &str) -> Value {
         let text = self.text(method, params).await;
-        // The last event, where it is a stream.
+        // The last event, if it is a stream.
         let text = events(&text).pop().unwrap_or(text);
         let answer: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(answer["id"], "i", "{answer}");

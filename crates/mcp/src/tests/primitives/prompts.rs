@@ -84,7 +84,7 @@ async fn a_merged_list_is_kept_as_short_and_as_private_as_the_strictest_of_its_p
         let answer = client.ask("prompts/list", "").await;
         assert_eq!(answer["result"]["ttlMs"], ttl_ms);
         assert_eq!(answer["result"]["cacheScope"], scope);
-        // From memory for as long as that, and for whom it may be.
+        // From memory for that long, and for the users it can be shared with.
         let other = Client::new(&world, &plan, &BOB, Era::Modern).await;
         client.ask("prompts/list", "").await;
         other.ask("prompts/list", "").await;

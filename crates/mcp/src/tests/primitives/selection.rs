@@ -1,4 +1,4 @@
-//! What a gateway does not offer is neither listed nor reached, in whatever way it is asked for.
+//! What a gateway does not offer is neither listed nor reached, however it is requested.
 
 use std::collections::HashSet;
 
@@ -88,7 +88,7 @@ async fn no_read_escapes_what_is_offered() {
             let params = format!(
                 r#""ref":{{"type":"ref/resource","uri":"{reference}"}},"argument":{{"name":"t","value":""}}"#
             );
-            // What a reference names has no code of its own in either revision.
+            // What a reference names does not have its own error code in either revision.
             let answer = client.ask("completion/complete", &params).await;
             assert_not_found(&answer, Era::Modern, reference);
         }
@@ -165,8 +165,8 @@ const TEMPLATES: [&str; 4] = ["a://{n}", "b://{+n}", "b://{n}", "{+any}"];
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Whatever servers list and the gateway offers: a URI is read only where an item that is offered covers it, and never
-    /// where the server lists it as an item, or matches it with a template, that is not offered.
+    /// Whatever servers list and the gateway offers: a URI is read only if an offered item covers it, and never if the server
+    /// lists it as an item, or matches it with a template, that is not offered.
     #[test]
     fn a_read_is_covered_by_what_is_offered(
         listed in proptest::array::uniform2(proptest::sample::subsequence(URIS[..5].to_vec(), 0..=5)),

@@ -1,4 +1,4 @@
-//! What is told for as long as a client listens, and after.
+//! What is announced while a client listens, and after.
 
 use rstest::rstest;
 use tokio::time::Instant;
@@ -132,7 +132,7 @@ async fn a_client_that_listens_again_is_told_that_changes_may_have_been_missed()
     let mut again = world.get(always(&plan), &ADA, &headers, &shutdown).into_body();
     assert_eq!(next(&mut again).await.unwrap(), told(Era::Legacy, ONE));
     assert_eq!(next(&mut again).await, None);
-    // Of two streams one is told.
+    // Of two streams, one is notified.
     let mut newest = world.get(always(&plan), &ADA, &headers, &shutdown).into_body();
     while next(&mut newest).await.is_some() {}
     while next(&mut again).await.is_some() {}
@@ -158,7 +158,7 @@ async fn a_client_that_subscribes_and_unsubscribes_for_ever_fills_neither_us_nor
     assert_eq!(refused, 1_100 - 1_024);
 }
 
-/// A server that keeps no state, lists one resource and tells of its changes. From a moment on it begins no session any more.
+/// A server that keeps no state, lists one resource and reports its changes. From some moment on it refuses sessions.
 fn hangs_later(uri: &'static str, hangs: &Arc<AtomicBool>) -> Arc<FakeServer> {
     let usual = Offers {
         capabilities: json!({"tools": {}, "resources": {"subscribe": true}}),

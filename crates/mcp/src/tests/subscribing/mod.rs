@@ -1,4 +1,4 @@
-//! Clients of both eras are told when the resources that they want change, by servers of both.
+//! Clients of both eras are notified when the resources that they follow change, by servers of both.
 
 use std::{
     sync::{
@@ -117,7 +117,7 @@ impl Served {
         }
     }
 
-    /// What it was asked to tell of, in order, apart from what is asked again.
+    /// What it was asked to report, in order, without repetitions.
     fn asked(&self, era: Era) -> Vec<String> {
         match era {
             Era::Modern => (self.open.lock().unwrap().last())

@@ -1,4 +1,4 @@
-//! Which clients are told of which resources.
+//! Which clients are notified of which resources.
 
 use rstest::rstest;
 
@@ -71,7 +71,7 @@ async fn a_resource_that_is_not_offered_is_not_told_of() {
     let unknown = ask(&world, &plan, &ADA, &headers, "resources/subscribe", "a://dir/x").await;
     assert_eq!(refused["error"]["code"], unknown["error"]["code"]);
     assert_eq!(refused["error"]["message"], unknown["error"]["message"]);
-    // A stateless client is told what is left of its wishes.
+    // A stateless client learns which of its subscriptions were accepted.
     let filter = json!({"resourceSubscriptions": [ONE, TWO, "t://x"]}).to_string();
     let shutdown = CancellationToken::new();
     let mut stream = world

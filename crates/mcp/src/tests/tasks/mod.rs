@@ -29,7 +29,7 @@ const ADA: User = User("ada");
 const BOB: User = User("bob");
 /// What a client declares that can follow tasks of the stateless era.
 const FOLLOWS: &str = r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#;
-/// The id that the servers here give every task.
+/// The ID that the servers here assign to every task.
 const THEIRS: &str = "task 1";
 
 /// A client of one era.
@@ -37,7 +37,7 @@ struct Client<'a> {
     world: &'a World,
     plan: &'a Plan,
     user: &'a User,
-    /// The headers of its session, where it has one.
+    /// The headers of its session, if it has one.
     session: Option<HeaderMap>,
     /// Its capabilities.
     declares: &'a str,

@@ -1,4 +1,4 @@
-//! Clients are told the states of tasks by `subscriptions/listen`.
+//! Clients follow the states of tasks with `subscriptions/listen`.
 
 use std::{sync::Mutex, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::{
     testing::net::Pieces,
 };
 
-/// A server that tells of tasks on streams which the test holds.
+/// A server that reports tasks on streams which the test holds.
 fn telling() -> (Arc<FakeServer>, Arc<Mutex<Vec<Pieces>>>) {
     let plain = server(Era::Modern);
     let open = Arc::<Mutex<Vec<Pieces>>>::default();

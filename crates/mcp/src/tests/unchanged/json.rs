@@ -2,7 +2,7 @@
 
 use proptest::{collection::vec, prelude::*};
 
-/// Levels of arrays around a value; messages may have 128 in all.
+/// Levels of arrays around a value; messages can have 128 in all.
 const DEEP: usize = 100;
 
 /// Numbers within the range of a double: the servers in memory read the whole message. Others are tested where nothing is read (`wire/splice`).
