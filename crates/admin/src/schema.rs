@@ -253,7 +253,7 @@ pub(crate) fn request_kind() -> Object {
     one_of(RequestKind::words())
 }
 
-/// What became of a request.
+/// The outcome of a request.
 pub(crate) fn activity_outcome() -> Object {
     one_of(activity::Outcome::words())
 }

@@ -23,7 +23,7 @@ const COST: Cost = Cost {
 const RUNNING: usize = 4;
 /// Callers that can wait for one. A hash takes about 30 ms, so the last of them waits about a second.
 const WAITING: usize = 128;
-/// No one waits longer than this.
+/// The longest wait.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a hash costs.
@@ -127,7 +127,7 @@ impl Passwords {
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
     }
 
-    /// Computes in its turn. The permit goes along with the work, which goes on when the caller has gone away.
+    /// Computes in its turn. The permit belongs to the work, which continues if the caller leaves.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,

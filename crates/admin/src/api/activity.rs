@@ -50,7 +50,7 @@ pub(crate) struct ActivityResource {
     /// The client, in the short form tokens carry; the ID of the API key in Headers mode; the account or API key of an
     /// administrator who tried the gateway out.
     client_id: Option<String>,
-    /// The client's name for itself, unverified.
+    /// The name reported by the client, unverified.
     client_name: Option<String>,
     /// The server it went to.
     #[schema(value_type = Option<String>)]

@@ -47,8 +47,8 @@ impl Default for Attempts {
 }
 
 impl Attempts {
-    /// Whether a key from this address prefix can be looked up. One that was right a while ago always can, so that no one
-    /// who shares an address with others can lock them out.
+    /// Whether a key from this address prefix can be looked up. One that was right a while ago always can, so that callers
+    /// who share an address cannot lock each other out.
     pub(super) fn may_try(&self, prefix: &str, key: TokenHash) -> bool {
         let wrong = self.wrong.get(prefix);
         wrong.is_none_or(|count| count.load(Ordering::Relaxed) < MAX_WRONG) || self.right.contains_key(&key)

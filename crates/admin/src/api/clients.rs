@@ -29,7 +29,7 @@ use crate::{
 pub(crate) struct ClientResource {
     /// Its ID in the short form that tokens carry: `cli_…`, or the URL of its metadata document.
     client_id: String,
-    /// Its name for itself, unverified unless it was registered by an administrator.
+    /// The name it reports, unverified unless it was registered by an administrator.
     client_name: String,
     #[schema(schema_with = schema::client_kind)]
     kind: ClientKind,
@@ -51,7 +51,7 @@ pub(crate) struct BlockedClientResource {
     gateway_id: GatewayId,
     /// Its id in the short form that tokens carry.
     client_id: String,
-    /// Its name for itself when it was blocked; empty if it was not known.
+    /// The name it reported when it was blocked; empty if it was not known.
     client_name: String,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,

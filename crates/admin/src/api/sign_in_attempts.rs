@@ -38,7 +38,7 @@ pub(crate) struct AttemptResource {
     reference: Option<Reference>,
     /// The client, in the short form that tokens carry; empty if it is not known.
     client_id: String,
-    /// The client's name for itself, unverified.
+    /// The name reported by the client, unverified.
     client_name: String,
     /// `succeeded` once the app has its tokens; `abandoned` after more time without activity than any step takes.
     #[schema(schema_with = schema::attempt_outcome)]

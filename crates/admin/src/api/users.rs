@@ -107,7 +107,7 @@ pub(crate) struct GrantResource {
     account_id: Option<AccountId>,
     /// The client, in the short form tokens carry.
     client_id: String,
-    /// The client's name for itself, unverified.
+    /// The name reported by the client, unverified.
     client_name: String,
     /// The granted scopes, separated by spaces.
     scope: String,

@@ -1,4 +1,4 @@
-//! What to type into each MCP client so that it uses a gateway: commands, files and links that install. Where people sign
+//! What to enter in each MCP client so that it uses a gateway: commands, files and links that install. Where people sign
 //! in, a client needs only the URL; in Headers mode it also sends a key and names the user.
 
 mod shell;
@@ -34,7 +34,7 @@ const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
 /// What is entered in clients for one gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientSetup {
-    /// What the client calls it: letters, digits, `-` and `_`, which every client takes as it is.
+    /// Its name in the client: letters, digits, `-` and `_`, which every client accepts unchanged.
     name: String,
     url: String,
     speaks_by_key: bool,
@@ -108,7 +108,7 @@ impl ClientSetup {
         }
     }
 
-    /// What the client calls it.
+    /// Its name in the client.
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -1,4 +1,4 @@
-//! What is typed, read back as its client reads it.
+//! What is entered, read back as its client reads it.
 
 use serde_json::{Value, json};
 use url::Url;
@@ -117,7 +117,7 @@ fn in_headers_mode_it_also_gets_a_key_and_a_user_to_fill_in() {
             "{argument} would be broken apart"
         );
     }
-    // What VS Code asks for is what its headers name, and the key is typed unseen.
+    // What VS Code asks for is what its headers name, and the key is entered hidden.
     let file = json_of(&setup.vscode());
     let ids: Vec<_> = file["inputs"]
         .as_array()

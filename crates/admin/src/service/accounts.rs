@@ -250,7 +250,7 @@ pub async fn update_own(
     Ok(next)
 }
 
-/// Changes the password of the signed-in account. Every session ends, the present one too: it goes on under a new cookie.
+/// Changes the password of the signed-in account. Every session ends, the present one too: it continues with a new cookie.
 pub async fn change_password(
     app: &Admin,
     authority: &Authority,
@@ -345,7 +345,7 @@ pub(super) async fn prove(
     }
 }
 
-/// The caller's own session, when a change is about the caller's own account: the one that goes on.
+/// The caller's own session, when a change is about the caller's own account: the one that continues.
 pub(super) async fn own_session(
     change: &mut Change<'_>,
     authority: &Authority,
@@ -362,7 +362,7 @@ pub(super) async fn own_session(
     Ok(sessions.into_iter().find(|session| Some(session.id) == current))
 }
 
-/// Ends the sessions of an account whose role changes; the caller's own goes on.
+/// Ends the sessions of an account whose role changes; the caller's own continues.
 pub(super) async fn end_sessions(
     change: &mut Change<'_>,
     authority: &Authority,

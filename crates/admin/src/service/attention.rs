@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{Admin, relying_party::check::Finding};
 
-/// Matters of one sort that are shown. After these are mended, the next are shown.
+/// The number of matters of one kind that are shown. Once these are fixed, the next are shown.
 const OF_A_SORT: u32 = 5;
 /// The number of servers whose state is looked up, in memory.
 const SERVERS: u32 = 200;
@@ -93,7 +93,7 @@ pub enum Matter {
         /// The gateway.
         gateway: (GatewayId, String),
     },
-    /// No one has checked whether sign-ins through a source can work.
+    /// It was not checked whether sign-ins through a source can work.
     Unverified {
         /// The source.
         source: (UserSourceId, String),
@@ -102,7 +102,7 @@ pub enum Matter {
     SecretAwaited {
         /// The source.
         source: (UserSourceId, String),
-        /// When it was typed.
+        /// When it was entered.
         since: Timestamp,
     },
     /// A key expires soon and has no successor.

@@ -24,8 +24,8 @@ pub async fn list(
     Ok(rows::list(&mut tx, project, filter, page).await?)
 }
 
-/// A further page of an export, which may go on for longer than the key or session it began with: asks again whether
-/// that is still good.
+/// A further page of an export, which can take longer than the key or session it began with: checks again whether that
+/// is still valid.
 pub(crate) async fn list_further(
     app: &Admin,
     authority: &Authority,
@@ -66,7 +66,7 @@ pub async fn chain(
     Ok(rows::find_head(&mut tx, project).await?)
 }
 
-/// Something to note in the trail.
+/// An entry for the trail.
 pub(crate) struct Entry<'a> {
     /// The project, or `None` for the instance.
     pub(crate) project: Option<ProjectId>,
@@ -103,7 +103,7 @@ impl Entry<'_> {
     }
 }
 
-/// Notes what may repeat without end, such as a failed sign-in or a refused change, in its own transaction: within
+/// Records what can repeat without end, such as a failed sign-in or a refused change, in its own transaction: within
 /// five minutes, entries of one project and action with the same `subject` are one event with a count. A trail that
 /// cannot be written is reported in the log and does not stop anyone.
 pub(crate) async fn tally(app: &Admin, event: &AuditEvent, subject: &str) {

@@ -164,8 +164,8 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
-    /// Says that something prevents the change, and that the audit trail must show it when the change is given up: in a
-    /// transaction of its own, because this one never happened, and once per object, actor and five minutes, because
+    /// Says that something prevents the change, and that the audit trail must show it when the change is undone: in a
+    /// separate transaction, because this one never happened, and once per object, actor and five minutes, because
     /// people who are refused try again.
     pub(super) fn refused(&mut self, verb: &str, object: Object<'_>, conflict: Conflict) -> ServiceError {
         if self.run == Run::Change {

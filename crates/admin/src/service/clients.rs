@@ -17,7 +17,7 @@ use super::{
 };
 use crate::Admin;
 
-/// A client to keep out.
+/// A client to block.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewClientBlock {

@@ -1,4 +1,4 @@
-//! What a change would touch: it is made in a transaction that is then given up, so that it meets every check and guard
+//! What a change would affect: it is made in a transaction that is then rolled back, so that it meets every check and guard
 //! that the change itself would meet.
 
 use gatewright_domain::{

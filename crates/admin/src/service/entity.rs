@@ -17,13 +17,13 @@ use crate::relying_party::check::Finding;
 pub(crate) trait Entity: Sized {
     /// Its kind in the audit trail, like `user_source`.
     const KIND: &'static str;
-    /// What messages call it, like `User Source`.
+    /// Its name in messages, like `User Source`.
     const NOUN: &'static str;
 
     /// Its ID.
     fn id(&self) -> String;
 
-    /// What people call it.
+    /// Its name.
     fn name(&self) -> &str;
 
     /// Its fields as the audit trail shows them. They do not include secrets.
@@ -49,11 +49,11 @@ pub(crate) trait Entity: Sized {
 pub struct Saved<E> {
     /// The entity.
     pub entity: E,
-    /// What was found when the server or provider was asked, and is worth knowing and not an error. Empty when it was not asked.
+    /// Warnings from asking the server or provider. Empty if it was not asked.
     pub warnings: Vec<Finding>,
 }
 
-/// What became of writing a row.
+/// The outcome of writing a row.
 pub(super) enum Written {
     /// It is written.
     Done,
@@ -88,7 +88,7 @@ impl Written {
 
 /// An entity with a row that administrators write.
 pub(super) trait Stored: Entity + Sync {
-    /// Of what it takes a place in the quotas of its project.
+    /// The quota of its project that it counts towards.
     fn counts(&self) -> Option<(ProjectId, Counted)> {
         None
     }
@@ -96,7 +96,7 @@ pub(super) trait Stored: Entity + Sync {
     /// Inserts its row.
     fn insert(&self, tx: &mut Tx) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
-    /// Puts it in the place of what it was `before`, unless that has changed in the meantime.
+    /// Replaces what it was `before`, unless that has changed in the meantime.
     fn replace(
         &self,
         tx: &mut Tx,

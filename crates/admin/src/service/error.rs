@@ -57,7 +57,7 @@ pub enum ServiceError {
         /// When to come back.
         after: Duration,
     },
-    /// More passwords wait to be checked than is good for anyone.
+    /// Too many passwords wait to be checked.
     #[error("too many passwords wait to be checked")]
     Overloaded,
     /// The store failed.

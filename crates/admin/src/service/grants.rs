@@ -57,7 +57,7 @@ pub(super) async fn end(
     change.commit().await
 }
 
-/// Ends all grants of someone in a change that goes on; how many.
+/// Ends all grants of someone in a change that continues; returns how many.
 pub(super) async fn end_all(
     change: &mut Change<'_>,
     project: ProjectId,

@@ -72,7 +72,7 @@ pub struct Offer {
 /// Who has the address of an invitation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holder {
-    /// No one: the recipient makes an account.
+    /// There is none: the recipient creates an account.
     None,
     /// Someone who set up an account with another invitation, and may be anyone who had its link. The recipient joins with
     /// it by its password, or makes their own account beside it.
@@ -253,7 +253,7 @@ pub async fn accept(
 
 /// Accepts as someone who has no account yet, or whose address was used by someone else: makes an account of the invited
 /// address, and signs in. It shares nothing with other accounts of the address, which keep what they have and get nothing of
-/// this project; those that are members of no project are deleted.
+/// this project; those that are not members of any project are deleted.
 pub async fn accept_as_newcomer(
     app: &Admin,
     visitor: &Visitor,

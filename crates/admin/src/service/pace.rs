@@ -11,7 +11,7 @@ use moka::sync::Cache;
 
 use super::{Authority, ServiceError};
 
-/// Changes of one caller that may go on forever, in a second.
+/// Changes of one caller per second that are always allowed.
 const PER_SECOND: u32 = 2;
 /// Changes of one caller in a burst: far more than a program needs to set up a whole project.
 const AT_ONCE: u32 = 10_000;

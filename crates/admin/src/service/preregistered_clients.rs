@@ -197,7 +197,7 @@ pub(crate) async fn find(
     existing(&mut tx, project, gateway, id).await
 }
 
-/// Changes name or redirect URIs. Grants go on.
+/// Changes name or redirect URIs. Grants continue.
 pub(crate) async fn update(
     app: &Admin,
     authority: &Authority,

@@ -131,7 +131,7 @@ async fn update_in(
     change.save(current, next, Vec::new()).await
 }
 
-/// What goes with a project.
+/// What is deleted with a project.
 #[derive(Debug, Clone, Copy)]
 pub struct Deletion {
     /// What is in it.
@@ -150,7 +150,7 @@ pub async fn deletion(app: &Admin, authority: &Authority, id: ProjectId) -> Resu
     })
 }
 
-/// Deletes a project with everything in it, its keys included, when its name was typed. Its audit trail stays, and the
+/// Deletes a project with everything in it, its keys included, if its name was entered. Its audit trail stays, and the
 /// deletion itself is noted in the trail of the instance.
 pub async fn delete(
     app: &Admin,

@@ -43,7 +43,7 @@ pub struct NewInstance {
     pub project: String,
 }
 
-/// What became of a setup link.
+/// The outcome of a setup link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SetupState {
     /// It can be used.

@@ -31,7 +31,7 @@ const MAX_TYPED: usize = 254;
 /// Why a person was not signed in.
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
-    /// No such account, or another password; which of the two is not told.
+    /// No such account, or another password; which of the two is not revealed.
     #[error("e-mail address or password is wrong")]
     Wrong,
     /// The password is right, and an administrator has disabled the account.
@@ -112,7 +112,7 @@ enum Checked {
     },
 }
 
-/// Whether the right password of the account of this address was typed in this network lately; never while several accounts
+/// Whether the right password of the account of this address was entered in this network recently; never while several accounts
 /// share the address.
 pub(super) async fn is_at_home(app: &Admin, email: &Email, prefix: &str) -> Result<bool, StoreError> {
     let mut tx = app.store.read(before_sign_in()).await?;
@@ -185,7 +185,7 @@ async fn finish(
     Ok(begun)
 }
 
-/// One row per address prefix and five minutes, and nothing of what was typed: people type passwords into the other field.
+/// One row per address prefix and five minutes, and nothing of what was entered: people enter passwords in the wrong field.
 pub async fn note_failure(app: &Admin, visitor: &Visitor) {
     let prefix = visitor.address_prefix();
     let entry = Entry {

@@ -29,7 +29,7 @@ pub enum SingleSignOnError {
     /// The provider does not say, by `email_verified: true`, that it has verified the address.
     #[error("the provider vouches for no e-mail address of this person")]
     NoVerifiedAddress,
-    /// No one has invited this address, and its domain opens no account.
+    /// This address was not invited, and accounts are not created for its domain.
     #[error("this address was not invited, and accounts are not created for its domain")]
     NotInvited,
     /// The account of this address signs in at the provider as someone else: the address has changed hands.

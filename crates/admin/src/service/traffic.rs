@@ -71,7 +71,7 @@ impl Range {
 pub struct Steps {
     /// How long each is.
     pub length: Duration,
-    /// When they begin, oldest first. The last one is not over yet.
+    /// When they begin, oldest first. The last one is not complete yet.
     pub begins: Vec<Timestamp>,
     /// The buckets that they consist of.
     period: Period,
@@ -330,7 +330,7 @@ pub async fn people_of_last_day(
     Ok((Compared { now, then }, whole))
 }
 
-/// A tool with what became of its calls.
+/// A tool with the outcomes of its calls.
 #[derive(Debug, Clone)]
 pub struct ToolTraffic {
     /// The server.

@@ -66,8 +66,8 @@ pub async fn find(
     existing(&mut tx, project, id).await
 }
 
-/// Which of some users are known under an earlier issuer or subject claim of their source. No one can sign in as them: the
-/// same person is another user now.
+/// Which of some users are known under an earlier issuer or subject claim of their source. Signing in as them is not
+/// possible: the same person is another user now.
 pub async fn former(
     app: &Admin,
     authority: &Authority,

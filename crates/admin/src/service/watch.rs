@@ -1,5 +1,5 @@
 //! Watching for what needs attention, in the background: incidents begin, continue and end in the store, so that it is known
-//! when, and told once whatever the number of replicas. Each replica notes what it sees itself of servers; what the
+//! when, and reported once whatever the number of replicas. Each replica records what it sees itself of servers; what the
 //! database knows is looked through by one replica at a time.
 
 mod causes;

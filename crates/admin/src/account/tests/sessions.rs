@@ -33,7 +33,7 @@ async fn a_session_ends_when_idle_after_a_week_and_at_sign_out() {
     let world = World::new().await;
     let clock = &world.test.clock;
     let idle = world.sign_in(OWNER, PASSWORD).await.unwrap();
-    // The one that is used goes on, and after a week it ends all the same.
+    // The one that is used continues, and after a week it expires nevertheless.
     let used = &world.owner;
     let mut passed = Duration::ZERO;
     while passed + IDLE_LIFE / 2 < MAX_LIFE {
@@ -149,7 +149,7 @@ async fn a_changed_role_ends_sessions_and_acts_on_the_next_request() {
     assert!(world.session(&grace.token).await.is_none());
     let grace = world.sign_in("grace@example.com", PASSWORD).await.unwrap();
     let as_grace = world.authority(&grace.token).await;
-    // No one promotes themselves.
+    // People cannot promote themselves.
     let promoted = members::update(
         world.app(),
         &as_grace,

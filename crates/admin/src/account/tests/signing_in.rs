@@ -85,7 +85,7 @@ async fn guessing_is_stopped_and_locks_no_one_out_of_where_they_are_at_home() {
         }
     }
     assert_eq!(limited, 20);
-    // The right password does not help a stranger any more, and the owner's own place is open.
+    // The right password no longer helps a stranger, and the owner can still sign in from the usual place.
     let stranger = world.sign_in_from(&visitor(100), OWNER, PASSWORD).await;
     assert!(matches!(stranger, Err(SignInError::Limited { .. })));
     world.sign_in(OWNER, PASSWORD).await.unwrap();

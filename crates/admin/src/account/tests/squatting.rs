@@ -285,7 +285,7 @@ async fn no_one_becomes_an_administrator_with_a_password_that_someone_else_may_k
         .await
         .unwrap();
     assert!(begun.account.is_instance_admin && begun.account.address_proven);
-    // In one change with the proof it is right: the password goes with it.
+    // In one change with the proof it is allowed: the password is removed with it.
     let other = world.member("alan@example.com", Role::Viewer).await;
     world
         .change(other.account.id, admin(Patch::Set(true)))

@@ -117,7 +117,7 @@ fn members(document: &Value, schema: &Value, found: &mut BTreeSet<(String, bool)
     }
 }
 
-/// Whether a member can hold any text, alone or in a list: a number, a time or one of a few words is no credential.
+/// Whether a member can hold any text, alone or in a list: a number, a time or one of a few words is not a credential.
 fn holds_free_text(member: &Value) -> bool {
     let is = |kind: &str| match &member["type"] {
         Value::String(one) => one == kind,

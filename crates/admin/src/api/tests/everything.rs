@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::bench::{Bench, Tenant};
 
-/// Whatever is typed as a secret in here contains this.
+/// Everything that is entered as a secret here contains this.
 pub(super) const CANARY: &str = "c4n4ry";
 
 /// A project with an object of each kind in it.
@@ -103,7 +103,7 @@ impl Everything {
         }
     }
 
-    /// The path of an operation with the ids of what is here; nothing where something is not here.
+    /// The path of an operation with the IDs of what exists here; `None` if something does not exist.
     pub(super) fn path(&self, path: &str) -> Option<String> {
         // A key does not belong to an account.
         if path.starts_with("/api/v1/account") && !path.starts_with("/api/v1/accounts") {

@@ -250,7 +250,7 @@ async fn a_caller_that_may_no_longer_create_gets_no_answer_again() {
     create_as(&bench, &grace, &keys, new.clone()).await.expect(401);
     let grace = people::signed_in(&bench, "grace@example.com").await;
     create_as(&bench, &grace, &keys, new.clone()).await.expect(403);
-    // Another body tells her no more.
+    // Another body does not tell her more.
     create_as(&bench, &grace, &keys, json!({"name": "x"}))
         .await
         .expect(403);

@@ -1,4 +1,4 @@
-//! Two projects that tell one server who their users are: refused, unless the operator allows it.
+//! Two projects that identify their users to one server: refused, unless the operator allows it.
 
 use std::sync::Arc;
 
@@ -178,7 +178,7 @@ async fn projects_that_shared_an_origin_before_go_on_and_are_told() {
     for tenant in [&acme, &other] {
         assert_eq!(warned(&bench.app, tenant).await, [origin(&url)]);
     }
-    // Everything else about it may change, and it goes on after a restart.
+    // Everything else about it can change, and it continues after a restart.
     let change = json!({"name": "CRM", "url": elsewhere(&url)});
     patch(&bench, &other, &plain, change).await.expect(200);
     let config = bench.app.config.clone();

@@ -1,4 +1,4 @@
-//! User Sources: what is checked at save, whom a change makes another person, where the secret goes.
+//! User Sources: what is checked at save, whose identity a change affects, where the secret is sent.
 
 use std::sync::Arc;
 

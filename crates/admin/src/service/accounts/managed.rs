@@ -50,7 +50,7 @@ pub async fn memberships_of(
     Ok(member::memberships(&mut tx, id).await?)
 }
 
-/// Ends every session of an account; the caller's own goes on. It can sign in again.
+/// Ends every session of an account; the caller's own continues. It can sign in again.
 pub async fn end_sessions_of(app: &Admin, authority: &Authority, id: AccountId) -> Result<(), ServiceError> {
     let mut change = Change::begin(app, authority.instance()?).await?;
     let account = existing(&mut change.tx, id).await?;

@@ -18,9 +18,9 @@ use super::{
 };
 use crate::Admin;
 
-/// Time enough to put the new key wherever the old one is.
+/// Enough time to replace the old key wherever it is used.
 const DEFAULT_OVERLAP_SECONDS: u32 = 24 * 60 * 60;
-/// A key that is to be replaced is not to stay for long.
+/// A key that is being replaced must not stay for long.
 const MAX_OVERLAP_SECONDS: u32 = 7 * 24 * 60 * 60;
 
 /// How a key is rotated.
@@ -37,8 +37,8 @@ pub struct RotateApiKey {
     pub expires_at: Option<Timestamp>,
 }
 
-/// Creates a key that takes the place of another: same name, role and gateway. The other one works on until the overlap
-/// ends, or its own end if that comes first; one that works no longer, or was rotated before, is refused. So is the newest
+/// Creates a key that replaces another: same name, role and gateway. The other one keeps working until the overlap ends,
+/// or until it expires if that is earlier; one that no longer works, or was rotated before, is refused. So is the newest
 /// while the one before it works: rotating in a loop must not create more keys than the quota.
 pub async fn rotate(
     app: &Admin,

@@ -1,4 +1,4 @@
-//! Whether someone may still do what they could when they began: for what goes on for longer than one request.
+//! Whether someone can still do what they could when they began: for what takes longer than one request.
 
 use gatewright_domain::{Timestamp, audit::ActorKind, id::ProjectId};
 use gatewright_store::{StoreError, Tx, account, account_session, api_key, member};
@@ -7,7 +7,7 @@ use super::{Access, Authority};
 use crate::service::api_keys::is_live;
 
 impl Authority {
-    /// Whether the key or session it was found through is still good at `now`, and an account still what it was for
+    /// Whether the key or session it was found through is still valid at `now`, and an account still what it was for
     /// `project` (`None`: for the instance). Keys keep their role for life.
     pub(in crate::service) async fn stands(
         &self,

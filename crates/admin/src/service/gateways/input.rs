@@ -186,7 +186,7 @@ impl From<NewGateway> for GatewayPatch {
 }
 
 impl GatewayPatch {
-    /// The gateway after the change, apart from its users and its status, and not checked yet.
+    /// The gateway after the change, except for its users and its status, and not checked yet.
     pub(super) fn over(self, current: &Gateway) -> Gateway {
         let (offers, settings) = (current.offers, &current.settings);
         Gateway {

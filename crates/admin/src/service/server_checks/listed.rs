@@ -47,7 +47,7 @@ pub struct PromptArgument {
     pub name: String,
     /// What the server says it means.
     pub description: String,
-    /// Whether the server says that it must be given.
+    /// Whether the server says that it is required.
     pub is_required: bool,
 }
 

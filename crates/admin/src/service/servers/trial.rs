@@ -18,7 +18,7 @@ use crate::{
 /// A server ready to be asked.
 pub(super) struct Trial(ServerEntry);
 
-/// Whether the server would be reached otherwise, so that what is known of it says nothing any longer.
+/// Whether the server's connection settings change, so that what is known about it no longer applies.
 pub(super) fn is_needed(before: &Server, after: &Server) -> bool {
     before.url != after.url
         || before.headers != after.headers

@@ -12,7 +12,7 @@ use crate::{
     service::{Authority, ServiceError},
 };
 
-/// Gateways told of one server; anyone who has more finds them in the list of gateways.
+/// The number of gateways listed for one server; the list of gateways has all of them.
 pub(crate) const MAX_TOLD: u32 = 100;
 
 /// The gateways that name a server or offer all servers of the project, oldest first, at most a hundred.

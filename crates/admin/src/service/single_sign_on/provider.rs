@@ -172,8 +172,8 @@ pub async fn begin(app: &Admin, next: &str) -> Result<AdministratorStart, Admini
     })
 }
 
-/// Finishes what [`begin`] began: the provider's answer becomes a verified person. A code is good once, at the provider;
-/// the cookie goes with the answer, see [`forget`].
+/// Finishes what [`begin`] began: the provider's answer becomes a verified person. A code works once, at the provider;
+/// the response removes the cookie, see [`forget`].
 pub async fn finish(
     app: &Admin,
     query: &str,

@@ -38,7 +38,7 @@ impl From<NewUserSource> for UserSourcePatch {
 }
 
 impl UserSourcePatch {
-    /// The source after the change, apart from its secret and its status, and not checked yet.
+    /// The source after the change, except for its secret and its status, and not checked yet.
     pub(super) fn over(self, current: &UserSource) -> UserSource {
         let present = current.client_authentication;
         UserSource {
@@ -64,11 +64,11 @@ impl UserSourcePatch {
 
 /// A source as it is to become.
 pub(super) struct Edited {
-    /// The row, its status apart.
+    /// The row without its status.
     pub(super) next: UserSource,
     /// Its status, if the change contains one.
     pub(super) status: Option<UserSourceStatus>,
-    /// Whether another secret was typed.
+    /// Whether another secret was entered.
     pub(super) new_secret: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Test sign-ins of a User Source: started here, gone through in a browser, read by the person who started them.
+//! Test sign-ins of a User Source: started here, completed in a browser, read by the person who started them.
 
 use gatewright_domain::{
     id::{ProjectId, TestSignInId, UserSourceId},
@@ -21,7 +21,7 @@ const MAX_PER_PROJECT: u32 = 50;
 pub struct Started {
     /// The test.
     pub test: TestSignIn,
-    /// The address of its page. It is shown this one time.
+    /// The address of its page. It is shown only once.
     pub url: String,
 }
 
@@ -58,7 +58,7 @@ pub async fn start(
     Ok(Started { test, url })
 }
 
-/// Reads a test. To anyone but its starter it is not there, because it says who the person is that signed in.
+/// Reads a test. It exists only for the person who started it, because it identifies the person who signed in.
 pub async fn find(
     app: &Admin,
     authority: &Authority,

@@ -20,7 +20,7 @@ use crate::{Admin, fetch::SeenCertificate};
 const KIND: IncidentKind = IncidentKind::CertificateExpires;
 /// Those that are renewed automatically are, long before.
 const SOON: Duration = Duration::from_hours(14 * 24);
-/// An incident that goes on is noted again this often.
+/// An incident that continues is recorded again this often.
 const NOTED_EVERY: Duration = Duration::from_hours(1);
 
 /// What was noted of the certificates of servers and sources, by their IDs.
