@@ -1,7 +1,7 @@
 //! Compression (gzip, RFC 9110 section 8.4.1.3) of pages and of what they load.
 //!
-//! The size of a compressed page tells something about its content to anyone who sees the encrypted connection and can have
-//! the page made with text of their own in it (BREACH). Pages are therefore compressed only if the browser says that the
+//! The size of a compressed page reveals something about its content to anyone who sees the encrypted connection and can have
+//! the page made with their own text in it (BREACH). Pages are therefore compressed only if the browser says that the
 //! person asked for them, on our page or by entering the address: no other site can have a page made again and again
 //! and learn from its size. Responses to forms, which may contain a key, are never compressed. Styles and scripts
 //! are the same for everyone.

@@ -1,4 +1,4 @@
-//! The page on which something is deleted: what goes with it, what prevents it, and the word that confirms it.
+//! The page on which something is deleted: what is deleted with it, what prevents it, and the word that confirms it.
 
 use std::{fmt::Display, str::FromStr, sync::Arc};
 
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{Admin, service::ServiceError};
 
-/// Something that goes with what is deleted: how many, and what it is.
+/// Something that is deleted too: how many, and what it is.
 pub(super) struct Going {
     pub(super) count: i64,
     pub(super) label: String,
@@ -61,7 +61,7 @@ pub(super) struct Touched {
 pub(super) struct Told {
     /// What people call it.
     pub(super) name: String,
-    /// What is typed to confirm.
+    /// What to enter to confirm.
     pub(super) confirm: String,
     /// What deleting it means.
     pub(super) means: &'static str,

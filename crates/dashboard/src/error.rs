@@ -1,4 +1,4 @@
-//! Why a page or a form was not answered as asked, told on its own page.
+//! Why a page or a form could not be answered, shown on its own page.
 
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ pub(super) enum PageError {
     /// Too many attempts.
     #[error("too many attempts")]
     Limited(Duration),
-    /// Something else is wrong, told by the service.
+    /// Something else is wrong, in the service's words.
     #[error(transparent)]
     Service(ServiceError),
 }

@@ -44,7 +44,7 @@ pub(super) struct KeyRow {
     pub(super) revoke: String,
     /// Where the form that rotates it goes.
     pub(super) rotate: String,
-    /// Where the keys that it made are listed, if it may make any: they go on when it is revoked.
+    /// Where the keys that it created are listed, if it can create any: they keep working when it is revoked.
     pub(super) keys_made: Option<String>,
 }
 

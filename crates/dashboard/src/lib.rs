@@ -146,7 +146,7 @@ fn missing_page(context: &RequestContext, headers: &HeaderMap) -> Option<Respons
         .then(|| Message::from(PageError::NotFound("page")).render(context))
 }
 
-/// The page of a link that does not work any more.
+/// The page of a link that no longer works.
 pub fn dead_link(context: &RequestContext, advice: &'static str) -> Response {
     Message::from(PageError::DeadLink { advice }).render(context)
 }

@@ -9,7 +9,7 @@ use crate::service::attention::Matter;
 
 /// Something that needs attention.
 pub(super) struct MatterRow {
-    /// Where it is mended.
+    /// Where it can be fixed.
     pub(super) href: String,
     /// What it is about.
     pub(super) name: String,

@@ -76,7 +76,7 @@ pub(super) async fn delete(
     }
 }
 
-/// What goes with the project, for those who may delete it.
+/// What is deleted with the project, for those who can delete it.
 async fn goes(app: &Admin, place: &InProject) -> Result<Vec<Going>, PageError> {
     let found = service::deletion(app, &place.visit.authority, place.project.id).await?;
     let (there, grants) = (found.contents, found.grants);

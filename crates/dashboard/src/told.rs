@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use askama::filters::HtmlSafe;
 
-/// A sentence, which may repeat what a provider or a person typed.
+/// A sentence, which can repeat what a provider sent or a person entered.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Told<'a>(&'a str);
 

@@ -37,7 +37,7 @@ document.addEventListener("htmx:afterSettle", () => {
   hideUntickedServers(form);
 });
 
-// What is looked for is looked for while it is typed: Enter does not send the form.
+// The search runs while a text is entered: Enter does not send the form.
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && event.target.matches?.("[data-keeps-enter]")) event.preventDefault();
 });

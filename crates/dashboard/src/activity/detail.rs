@@ -181,7 +181,7 @@ async fn neighbours(app: &Admin, place: &InProject, activity: &Activity) -> Resu
     rows(app, place, &read.items).await
 }
 
-/// The client's name for itself, and its ID.
+/// The name reported by the client, and its ID.
 fn client(activity: &Activity) -> Option<(String, String)> {
     let client = activity.caller.as_ref()?.client.as_ref()?;
     Some((row::client(activity)?, client.id.to_string()))

@@ -34,7 +34,7 @@ const EVERY: Duration = Duration::from_secs(2);
 const ROWS: u32 = 50;
 /// The number of looks after which the stream ends and the browser opens another: an hour, so that no connection stays forever.
 const LOOKS: u32 = 1_800;
-/// A stream that is silent for so many looks gets a comment, so that proxies keep it.
+/// A stream that is silent for this many looks gets a comment, so that proxies keep it.
 const SILENT: u32 = 5;
 /// How long a browser waits before it opens another stream, in milliseconds.
 const RETRY: &str = "retry: 3000\n\n";

@@ -125,7 +125,7 @@ pub(super) fn person_id(activity: &Activity) -> Option<&str> {
     activity.caller.as_ref()?.person.as_deref()
 }
 
-/// The name that the client of a request has for itself.
+/// The name reported by the client of a request.
 pub(super) fn client(activity: &Activity) -> Option<String> {
     let client = activity.caller.as_ref()?.client.as_ref()?;
     let name = client.name.trim();

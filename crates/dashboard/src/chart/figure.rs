@@ -20,7 +20,7 @@ const BELOW: f64 = 22.0;
 pub(crate) enum Kind {
     /// Bars, one series on top of the other.
     Bars,
-    /// Lines, told apart by their dashes.
+    /// Lines, distinguished by their dashes.
     Lines,
 }
 

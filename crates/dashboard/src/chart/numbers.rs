@@ -31,7 +31,7 @@ fn whole(value: f64) -> u64 {
     value.round() as u64
 }
 
-/// A count with its thousands apart, "12,345"; from a million on shortened, "1.2 million".
+/// A count with a thousands separator, "12,345"; from a million on shortened, "1.2 million".
 pub(crate) fn count(count: u64) -> String {
     if count >= 1_000_000 {
         let tenths = count / 100_000;

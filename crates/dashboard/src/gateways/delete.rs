@@ -1,4 +1,4 @@
-//! `/projects/{project}/gateways/{gateway}/delete`: what goes with a gateway.
+//! `/projects/{project}/gateways/{gateway}/delete`: what is deleted with a gateway.
 
 use gatewright_domain::id::GatewayId;
 

@@ -62,7 +62,7 @@ struct ConfirmPage {
     sessions_in_words: String,
     ends_sessions: bool,
     changes_url: bool,
-    /// What was typed, to be sent again.
+    /// What was entered, to be sent again.
     typed: Vec<(String, String)>,
     button: String,
 }

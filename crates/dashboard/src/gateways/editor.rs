@@ -319,7 +319,7 @@ pub(super) async fn tools(
     }))
 }
 
-/// GET `/projects/{project}/gateways/slug`: whether a slug can be had, while it is typed.
+/// GET `/projects/{project}/gateways/slug`: whether a slug is available, while it is entered.
 pub(super) async fn slug(
     State(app): State<Arc<Admin>>,
     place: InProject,

@@ -82,7 +82,7 @@ pub(super) const SHOWN: [&str; 39] = [
     "retention_days",
 ];
 
-/// Fields that say who skips the question for consent. They are typed into the form, and never come with an address.
+/// Fields that say who skips the question for consent. They are entered in the form, and never come from an address.
 pub(super) const TRUST: [&str; 4] = ["trusted", "trusted_loopback", "own_client", "own_loopback"];
 
 /// The service's names of the fields that several of ours make up.
@@ -307,7 +307,7 @@ fn source(posted: &Posted, mode: Option<Mode>) -> Option<UserSourceId> {
     chosen.filter(|_| mode == Some(Mode::UserSource))
 }
 
-/// The servers that were ticked; none where all are meant.
+/// The servers that were ticked; none if all are meant.
 pub(super) fn servers(posted: &Posted) -> Vec<ServerId> {
     if posted.text("which_servers") != CHOSEN {
         return Vec::new();

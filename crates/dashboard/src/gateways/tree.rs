@@ -80,7 +80,7 @@ pub(super) struct Tree {
     pub(super) is_folded: bool,
 }
 
-/// What is done in a tree apart from saving.
+/// What can be done in a tree besides saving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     /// Shows what a server has, after this many items.

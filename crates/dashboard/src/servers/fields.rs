@@ -107,7 +107,7 @@ pub(super) async fn of_server(app: &Admin, place: &InProject, server: &Server) -
     with(app, place, form, rows.collect()).await
 }
 
-/// The form again, with what was typed; without an error when another row was asked for.
+/// The form again, with what was typed; without an error if another row was requested.
 pub(super) async fn again(
     app: &Admin,
     place: &InProject,

@@ -1,4 +1,4 @@
-//! The sign-in trace: what became of each attempt to sign in, step by step, and what to do about those that failed.
+//! The sign-in trace: what happened to each attempt to sign in, step by step, and what to do about those that failed.
 
 mod detail;
 mod list;

@@ -85,7 +85,7 @@ impl Names {
     }
 }
 
-/// The name that the app of an attempt has for itself.
+/// The name reported by the app of an attempt.
 pub(super) fn client(attempt: &SignInAttempt) -> String {
     let name = attempt.part.head.client_name.trim();
     if name.is_empty() {

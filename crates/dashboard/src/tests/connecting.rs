@@ -1,4 +1,4 @@
-//! What a gateway tells people to type into their clients.
+//! What a gateway tells people to enter in their clients.
 
 use serde_json::json;
 

@@ -78,7 +78,7 @@ async fn an_account_is_disabled_at_once_and_enabled_again() {
     ada.post(&status, &[("status", "active")]).await.expect(303);
     grace.sign_in("grace@example.com", "").await.expect(303);
     grace.get(&project).await.expect(200);
-    // No one shuts themselves out, and the last administrator stays one.
+    // People cannot lock themselves out, and the last administrator stays one.
     let own = ada
         .get("/instance/accounts?search=ada")
         .await

@@ -177,7 +177,7 @@ async fn a_new_role_acts_on_the_next_page() {
     );
     grace.sign_in("grace@example.com", "").await.expect(303);
     assert!(!grace.get(&members).await.expect(200).has("Invite someone"));
-    // No one makes themselves more than they are.
+    // People cannot raise their own role.
     let refused = grace.post(&path, &[("role", "owner")]).await.expect(403);
     assert!(refused.has("Not open to you"));
     grace

@@ -1,4 +1,4 @@
-//! The sign-in trace: found by what a person reads out, and read by anyone who can mend it.
+//! The sign-in trace: found by what a person reads out, and read by anyone who can fix it.
 
 use super::people::People;
 

@@ -1,4 +1,4 @@
-//! Servers that ask something before they go on, on the pages of what is tried.
+//! Servers that ask something before they continue, on the pages of *Try*.
 
 use std::time::Duration;
 

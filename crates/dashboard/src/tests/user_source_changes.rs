@@ -1,4 +1,4 @@
-//! User Sources: edited with the numbers told before, rotated, tested, deactivated and deleted.
+//! User Sources: edited after the numbers are shown, rotated, tested, deactivated and deleted.
 
 use std::time::Duration;
 
@@ -198,7 +198,7 @@ async fn an_edit_at_the_same_time_loses_nothing() {
     let refused = ada.post(&edit, &borrowed(&second)).await.expect(422);
     assert!(refused.has("Someone else saved first") && refused.has("value=\"Second\""));
     assert_eq!(bench.stored(&path).await.unwrap().name, "First");
-    // The form has the present version now: anyone who has looked may go on.
+    // The form has the present version now: a person who has looked can continue.
     let again = form(&refused, &[]);
     ada.post(&edit, &borrowed(&again)).await.expect(303);
     assert_eq!(bench.stored(&path).await.unwrap().name, "Second");

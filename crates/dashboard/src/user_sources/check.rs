@@ -1,4 +1,4 @@
-//! POST `/projects/{project}/user-sources/check`: what a provider answers, while its issuer is being typed. The part of a page
+//! POST `/projects/{project}/user-sources/check`: what a provider answers, while its issuer is being entered. The part of a page
 //! that a script asks for; without one the same is shown when the form is sent.
 
 use std::sync::Arc;

@@ -42,10 +42,10 @@ struct ConfirmPage {
     asleep: i64,
     /// What the provider was found to do that is worth knowing and not an error.
     warnings: Vec<String>,
-    /// What was typed, to be sent again.
+    /// What was entered, to be sent again.
     typed: Vec<(&'static str, String)>,
     version: String,
-    /// Whether a client secret was typed. No page contains it, so it is entered again.
+    /// Whether a client secret was entered. No page contains it, so it must be entered again.
     asks_secret: bool,
     form: Form,
 }

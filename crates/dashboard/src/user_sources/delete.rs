@@ -1,4 +1,4 @@
-//! `/projects/{project}/user-sources/{source}/delete`: what goes with a source.
+//! `/projects/{project}/user-sources/{source}/delete`: what is deleted with a source.
 
 use gatewright_domain::id::UserSourceId;
 

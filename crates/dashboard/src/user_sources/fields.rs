@@ -35,7 +35,7 @@ pub(super) const SECRET: &str = "client_secret";
 /// The day on which the client secret expires.
 pub(super) const EXPIRES: &str = "client_secret_expires_at";
 
-/// The scopes someone typed, with spaces or commas between them.
+/// The entered scopes, with spaces or commas between them.
 pub(super) fn scopes(text: &str) -> Vec<String> {
     text.split([' ', ',', '\t', '\n', '\r'])
         .filter(|scope| !scope.is_empty())
@@ -131,7 +131,7 @@ fn authentication(posted: &Posted) -> AuthenticationChoice {
     AuthenticationChoice::of_word(posted.text("client_authentication")).unwrap_or_default()
 }
 
-/// The client secret someone typed, if any.
+/// The entered client secret, if any.
 pub(super) fn new_secret(posted: &Posted) -> Patch<gatewright_domain::secret::Secret> {
     let secret = posted.secret(SECRET);
     if secret.expose().is_empty() {

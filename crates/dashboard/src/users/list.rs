@@ -35,7 +35,7 @@ struct UserRow {
     name: String,
     /// The e-mail address, if that is not the name.
     also: Option<String>,
-    /// What they are known by, which tells people of the same name and address apart.
+    /// Their subject, which distinguishes people with the same name and address.
     claim: String,
     subject: String,
     source: String,

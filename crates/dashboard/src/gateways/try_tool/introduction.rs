@@ -31,12 +31,12 @@ pub(super) struct Argument<'a> {
 }
 
 impl Introduction {
-    /// What a server says. What is not as MCP has it is as good as missing.
+    /// What a server says. What does not follow MCP counts as missing.
     pub(super) fn of(item: &OfferedItem) -> Self {
         serde_json::from_slice(&item.listed).unwrap_or_default()
     }
 
-    /// What people call it.
+    /// Its name for people.
     pub(super) fn title(&self) -> Option<&str> {
         let title = self.title.as_str().or_else(|| self.annotations["title"].as_str());
         title.filter(|title| !title.trim().is_empty())

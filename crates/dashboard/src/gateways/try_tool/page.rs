@@ -249,7 +249,7 @@ impl Opened {
 
     /// What came of a request: a result, or what its server asks before there is one.
     fn came(&self, app: &Admin, place: &InProject, made: Waiting, mut tried: Tried) -> Came {
-        // A server that goes on with a call it had before learns nothing again.
+        // A server that continues an earlier call learns nothing again.
         if tried.told.claims.is_none() && made.told.claims.is_some() {
             tried.told = made.told.clone();
         }

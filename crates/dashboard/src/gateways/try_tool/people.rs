@@ -41,9 +41,9 @@ pub(super) struct Person {
 pub(super) struct People {
     /// The person at the page.
     pub(super) oneself: String,
-    /// Whether users have no rows here, and their id is typed.
+    /// Whether users have no rows here, and their ID is entered.
     pub(super) is_typed: bool,
-    /// The id that was typed.
+    /// The ID that was entered.
     pub(super) typed: String,
     /// Who was found or is chosen.
     pub(super) found: Vec<Person>,
@@ -65,7 +65,7 @@ impl People {
         self.chosen == ONESELF
     }
 
-    /// Whether it is someone whose id is typed.
+    /// Whether it is a user whose ID is entered.
     pub(super) fn is_typed_chosen(&self) -> bool {
         self.chosen == TYPED
     }
@@ -75,7 +75,7 @@ impl People {
         self.search.as_deref().unwrap_or_default()
     }
 
-    /// The user to call for, as the service takes it.
+    /// The user to call for, in the service's form.
     pub(super) fn user(&self) -> Option<String> {
         match self.chosen.as_str() {
             ONESELF => None,

@@ -92,14 +92,14 @@ impl RequestForm {
         }
     }
 
-    /// Has the arguments typed as JSON.
+    /// Switches to arguments as JSON.
     pub(super) fn begin_with_json(&mut self) {
         if matches!(self.subject, Subject::Tool(_)) {
             self.json.get_or_insert_with(|| "{}".to_owned());
         }
     }
 
-    /// Takes over what was typed.
+    /// Takes over what was entered.
     pub(super) fn take(&mut self, posted: &Posted) {
         self.log_level = LogLevel::parse(posted.text("log-level")).unwrap_or_default();
         if let (Subject::Tool(_), Some(json)) = (&self.subject, posted.exact("json")) {

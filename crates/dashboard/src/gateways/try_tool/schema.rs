@@ -11,13 +11,13 @@ use serde_json::{Value, value::RawValue};
 
 use super::fields::{Choice, Field, Kind, Row, Scalar};
 
-/// No one fills in a larger schema as a form.
+/// A larger schema is not useful as a form.
 const BYTES_MAX: usize = 256 * 1024;
 /// Nor is one of more fields.
 const FIELDS_MAX: usize = 80;
-/// Objects within objects; what is deeper is typed as JSON.
+/// Objects within objects; what is deeper is entered as JSON.
 const DEPTH_MAX: usize = 2;
-/// Options to choose from; beyond, one types the value.
+/// The number of options to choose from; beyond that, the value is entered.
 const OPTIONS_MAX: usize = 200;
 /// References and alternatives that are followed to find out what a field is: a reference may lead to itself.
 const HOPS_MAX: usize = 8;
@@ -62,7 +62,7 @@ impl<'a> Node<'a> {
             .map(|(_, raw)| *raw)
     }
 
-    /// A member read as a type; one that is something else is as good as missing.
+    /// A member read as a type; one that is something else counts as missing.
     fn read<T: Deserialize<'a>>(&self, name: &str) -> Option<T> {
         serde_json::from_str(self.raw(name)?.get()).ok()
     }
@@ -81,7 +81,7 @@ impl<'a> Node<'a> {
             .map(|number| number.to_string())
     }
 
-    /// The one type it has apart from null.
+    /// The one type it has besides null.
     fn kind(&self) -> Option<String> {
         if let Some(kind) = self.read::<String>("type") {
             return Some(kind);
@@ -260,7 +260,7 @@ impl<'a> Reader<'_, 'a> {
     }
 }
 
-/// A single value that is typed.
+/// A single value that is entered.
 fn scalar(node: &Node<'_>) -> Option<Scalar> {
     let number = |is_integer| Scalar::Number {
         is_integer,

@@ -1,4 +1,4 @@
-//! What a server asks before it goes on with a request (2026-07-28 client/elicitation and basic/patterns/mrtr): a form for each
+//! What a server asks before it continues a request (2026-07-28 client/elicitation and basic/patterns/mrtr): a form for each
 //! question, and what is answered. Everything in a question is a stranger's: texts are shown as texts, and a URL is opened
 //! only by a click.
 
@@ -275,7 +275,7 @@ impl Questions {
         }
     }
 
-    /// The answers to all questions; nothing where something is wrong with one, which is shown at its field.
+    /// The answers to all questions; `None` if something is wrong with one, which is shown at its field.
     pub(super) fn answers(&mut self, action: Action, posted: &Posted) -> Option<Map<String, Value>> {
         let is_several = self.all.len() > 1;
         let mut answers = Map::new();

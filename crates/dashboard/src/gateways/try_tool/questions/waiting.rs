@@ -20,7 +20,7 @@ const LIFE: Duration = Duration::from_hours(1);
 /// Bytes of it that fit into a form, before it is sealed.
 const BYTES_MAX: usize = 200 * 1024;
 
-/// What goes on when a question is answered.
+/// What continues when a question is answered.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in super::super) struct Waiting {
     /// When it expires, in seconds.
@@ -68,7 +68,7 @@ impl Waiting {
         self
     }
 
-    /// Has the request go on with these answers.
+    /// Continues the request with these answers.
     pub(in super::super) fn answer(&mut self, answers: Option<Map<String, Value>>) {
         self.request = self.request.again(answers, self.state.take());
     }
