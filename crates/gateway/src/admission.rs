@@ -1,11 +1,11 @@
 //! Admission: how much sign-in work this process does at the same time, and who goes first when there is more.
 //!
 //! Work that needs the database holds a place while it is done. The others wait in two lines: people, who sign in or have
-//! just done so, and programs, which refresh by themselves. No one waits for long: anyone who comes to a line that does not move
-//! is refused at once with the time to come back, because an answer after seconds helps no one and costs those behind. Calls
+//! just done so, and programs, which refresh on their own. Waits are short: a newcomer to a queue that does not move is refused
+//! immediately with the time to come back, because an answer after seconds is useless and delays those behind. Calls
 //! of gateways never pass here.
 //!
-//! A place is returned before anyone outside is waited for, so that a slow identity provider keeps no one out.
+//! A place is returned before an outside party is waited for, so that a slow identity provider does not keep others out.
 
 use std::{
     collections::VecDeque,
@@ -276,7 +276,7 @@ mod tests {
         for urgency in [Urgency::Program, Urgency::Person] {
             let began = Instant::now();
             let refused = admission.enter(urgency).await.unwrap_err();
-            // The clock goes on by itself here, from one timer to the next.
+            // The clock advances automatically here, from one timer to the next.
             let (waited, most) = (began.elapsed(), patience(urgency).most);
             assert!(waited >= most && waited < most * 2, "{waited:?}");
             assert!(refused.after >= Duration::from_secs(1));

@@ -27,7 +27,7 @@ pub struct Gateways {
     pub providers: Providers,
     /// The resource server and its state: token cache, federation.
     pub resource_server: Arc<ResourceServer>,
-    /// What became of attempts to sign in.
+    /// The trace of attempts to sign in.
     pub sign_in_trace: Arc<SignInTrace>,
 }
 
@@ -83,7 +83,7 @@ impl Gateways {
     }
 
     /// Says which servers get identity assertions of several projects although the configuration does not list them: they
-    /// were registered before that was refused, and go on.
+    /// were registered before that was refused, and continue.
     async fn warn_of_shared_origins(&self) -> Result<(), StoreError> {
         let mut tx = self.store.read().await?;
         let mut shared = assertion_origin::list_all_shared(&mut tx, SHARED_ORIGINS_TOLD).await?;

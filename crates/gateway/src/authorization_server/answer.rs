@@ -152,7 +152,7 @@ pub(super) async fn body(body: Body) -> Result<Bytes, BodyError> {
     read_body(body, MAX_BODY_BYTES, BODY_DEADLINE).await
 }
 
-/// The text of a form body. What is not UTF-8 is read as replacement characters, which no parameter of ours holds.
+/// The text of a form body. What is not UTF-8 is read as replacement characters, which known parameters do not contain.
 pub async fn form(from: Body) -> Result<String, BodyError> {
     let bytes = body(from).await?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())

@@ -1,4 +1,4 @@
-//! How often each sign-in came back from its identity provider. A cookie is good for any number of arrivals, so without a
+//! How often each sign-in came back from its identity provider. A cookie works for any number of arrivals, so without a
 //! bound one sign-in could use up what is meant for those of all.
 
 use std::{

@@ -47,7 +47,7 @@ const TOO_MANY_AFTER: Duration = Duration::from_mins(1);
 pub(super) struct Client {
     /// Its id, in full.
     pub(super) id: String,
-    /// Its name for itself, made harmless; can be empty.
+    /// The name it reports, made harmless; can be empty.
     pub(super) name: String,
     /// Its redirect URIs.
     pub(super) redirect_uris: Vec<RedirectUri>,
@@ -186,7 +186,7 @@ impl AuthenticatedClient {
 pub(super) enum Purpose {
     /// To begin a grant.
     Begin,
-    /// To go on with a grant or end it. What the grant asks of the client is checked with it.
+    /// To continue a grant or end it. What the grant requires of the client is checked with it.
     GoOn,
 }
 

@@ -194,7 +194,7 @@ impl Turn {
     }
 }
 
-/// Why a code that was issued here brought no tokens. The client is not told which it was; the trace is.
+/// Why a code that was issued here did not lead to tokens. The client does not learn which it was; the trace does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Why {
     Client,

@@ -76,7 +76,7 @@ pub(super) enum SignInError {
     /// The gateway's source is not there.
     #[error("the gateway has no active User Source")]
     NoSource,
-    /// A member's sign-in does not go on.
+    /// A member's sign-in cannot continue.
     #[error(transparent)]
     Member(#[from] MemberError),
 }
@@ -335,8 +335,8 @@ async fn act(
     }
 }
 
-/// Has a sign-in begin at the gateway's identity provider. At a gateway for members it is over at once, because `member`, who
-/// was asked, is signed in already.
+/// Begins a sign-in at the gateway's identity provider. At a gateway for members it is complete immediately, because
+/// `member`, who was asked, is signed in already.
 pub(super) async fn begin_sign_in(
     app: &AuthorizationServer,
     entry: &Arc<GatewayEntry>,

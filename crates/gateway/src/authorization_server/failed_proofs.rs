@@ -1,6 +1,6 @@
-//! Limits on assertions that prove nothing, by address prefix and by client: checking a signature is the most work that
-//! a stranger can ask for. Only failures count, and a client goes on from where it has proven itself, whatever strangers
-//! send in its name.
+//! Limits on assertions that prove nothing, by address prefix and by client: checking a signature is the most work that a
+//! stranger can ask for. Only failures count, and a client continues from networks where it has proven itself, whatever
+//! strangers send in its name.
 
 use std::{
     sync::{
@@ -97,7 +97,7 @@ impl FailedProofs {
         Ok(attempt)
     }
 
-    /// The proof was good: it does not count, and the client is at home here.
+    /// The proof was valid: it does not count, and the client's network is known.
     pub(super) fn proven(&self, attempt: &Attempt) {
         attempt.undecided();
         self.homes.insert(attempt.home, ());

@@ -15,8 +15,8 @@ use url::Url;
 use super::AuthorizationServer;
 use super::metadata_document::Kept;
 
-/// How long a document is used while its host does not respond: over a long weekend, and not for so long that a redirect URI
-/// which its host withdrew stays good forever.
+/// How long a document is used while its host does not respond: over a long weekend, and not so long that a redirect URI which
+/// its host withdrew stays valid forever.
 pub(super) const MAX_LIFE: Duration = Duration::from_hours(7 * 24);
 
 /// A client that is in use is written down this often.
@@ -133,7 +133,7 @@ fn stored(kept: &Kept) -> ClientDocument {
     }
 }
 
-/// A sign-in goes on without the store of documents.
+/// A sign-in continues without the store of documents.
 fn told(error: &StoreError) {
     tracing::warn!(
         error = error as &dyn std::error::Error,

@@ -55,7 +55,7 @@ pub(super) enum Whose {
     Everyone,
     /// Those of one client.
     Client,
-    /// No one's: together they are more than this process can do.
+    /// Not one caller's: together they are more than this process can handle.
     Overload,
 }
 
@@ -76,7 +76,7 @@ pub(super) const ADVICE: &str = "Usually nothing: it passes within a minute. If 
 /// What an administrator can do when one person signs in too often.
 pub(crate) const TOO_MANY_ADVICE: &str = "Usually an app that signs in again and again: the person quits it. If they do not know of any, look at who uses their account.";
 
-/// What is counted apart.
+/// What is counted separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Action {
     /// Registering a client.

@@ -53,7 +53,7 @@ pub(super) enum AtBrowser {
     NoOne,
 }
 
-/// Why a member's sign-in does not go on.
+/// Why a member's sign-in cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum MemberError {
     /// The account is not a member.
@@ -171,7 +171,7 @@ pub(super) enum Asked {
     Anybody,
     /// This member.
     Member(Account),
-    /// No one yet: the browser goes to the sign-in page, and from there comes back.
+    /// Not signed in yet: the browser goes to the sign-in page, and comes back from there.
     SignInFirst(Response),
 }
 

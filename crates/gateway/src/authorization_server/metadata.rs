@@ -90,7 +90,7 @@ pub(super) async fn keys(State(app): State<Arc<AuthorizationServer>>) -> Respons
     answer::metadata(app.signing.jwks())
 }
 
-/// Any other well-known path: clients that probe go on after a 404 and may give up on anything else.
+/// Any other well-known path: clients that probe continue after a 404 and may give up on anything else.
 pub(super) async fn unknown() -> Response {
     answer::not_found()
 }

@@ -179,7 +179,7 @@ fn to_programs(route: MethodRouter<Arc<AuthorizationServer>>) -> MethodRouter<Ar
     route.options(answer::preflight)
 }
 
-/// Clients look for metadata in all of these places, some with the trailing slash that was typed.
+/// Clients look for metadata in all of these places, some with the trailing slash that was entered.
 fn well_known() -> Router<Arc<AuthorizationServer>> {
     let mut router = Router::new()
         .route("/.well-known/jwks.json", to_programs(get(metadata::keys)))

@@ -113,7 +113,7 @@ impl<'a> Opening<'a> {
         self.before.clone()
     }
 
-    /// The request is good, and the person is asked.
+    /// The request is valid, and the person is asked.
     pub(super) fn shows_consent(&mut self) -> BeforeAllow {
         self.authorized();
         self.note(Sort::Shown);

@@ -252,7 +252,7 @@ impl Arrival {
         }
     }
 
-    /// The first arrival, so far as one can tell. Nothing is claimed before all that can be checked without the code
+    /// The first arrival, as far as is known. Nothing is claimed before all that can be checked without the code
     /// has been, so that a reload helps when the provider was only away for a moment.
     async fn proceed(&self, outcome: Outcome, returned: &Returned) -> Result<Answer, Failure> {
         let app = &self.app;
@@ -403,7 +403,7 @@ async fn is_redeemed(tx: &mut Tx, answer: &Answer) -> Result<bool, Failure> {
     Ok(found.is_some_and(|(_, redeemed_at)| redeemed_at.is_some()))
 }
 
-/// The part that goes on when the browser goes away: claims the sign-in and completes it; `None` when another arrival has
+/// The part that continues if the browser disconnects: claims the sign-in and completes it; `None` when another arrival has
 /// claimed it.
 async fn work(claimed: Claimed, reference: Reference) -> Result<Option<Answer>, Failure> {
     let (app, known) = (Arc::clone(&claimed.app), claimed.known.clone());

@@ -69,7 +69,7 @@ pub(crate) fn unnamed(has_neighbours: bool) -> Finding {
     }
 }
 
-/// Whether the instance has several projects. Where the store cannot tell, better yes.
+/// Whether the instance has several projects. If the store cannot tell, it is better to assume yes.
 async fn has_neighbours(app: &Gateways) -> bool {
     let several = async { projects::are_several(&mut app.store.read().await?).await };
     several.await.unwrap_or(true)

@@ -31,7 +31,7 @@ use crate::{
     Gateways, authorization_server::code, directory::GatewayEntry, jose::key_set::KeySet, user_session,
 };
 
-/// Everything a claimed sign-in needs to be completed, owned, because it goes on when the browser goes away.
+/// Everything a claimed sign-in needs to be completed, owned, because it continues if the browser disconnects.
 #[derive(Debug)]
 pub(super) struct Claimed {
     pub(super) app: Arc<Gateways>,

@@ -14,7 +14,7 @@ use http::StatusCode;
 
 use crate::{directory::Stale, sign_in_trace::Trace, test_report::ReportedFailure};
 
-/// Why a sign-in did not go on. Display is for the log: exact, and without secret, code, token or claim value.
+/// Why a sign-in failed. Display is for the log: exact, and without secret, code, token or claim value.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// The callback's parameters cannot be read.

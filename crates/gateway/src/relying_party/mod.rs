@@ -30,7 +30,7 @@ use axum::{Router, routing::get};
 
 use crate::Gateways;
 
-/// The path of the callback below the public URL; [`Config::callback_url`](crate::config::Config::callback_url) gives
+/// The path of the callback below the public URL; [`Config::callback_url`](crate::config::Config::callback_url) returns
 /// the whole of it.
 const CALLBACK_PATH: &str = "/oauth2/intermediate_callback";
 

@@ -36,7 +36,7 @@ pub(super) enum Aim {
 /// What the trace shows in the place of a client where the person signed in to their connections.
 const CONNECTIONS_PAGE: &str = "Connections page";
 
-/// What the trace needs to go on with an attempt, beyond what the sign-in says itself.
+/// What the trace needs to continue an attempt, in addition to the sign-in.
 #[derive(Debug, Clone)]
 pub(super) struct Begun {
     pub(super) id: AttemptId,
@@ -63,7 +63,7 @@ pub(super) struct PendingSignIn {
     pub(super) verifier: String,
     /// What the trace of the sign-in begins with; a test has its report instead.
     pub(super) attempt: Option<Begun>,
-    /// When the browser must have come back.
+    /// The deadline for the browser to come back.
     pub(super) expires_at: Timestamp,
 }
 

@@ -286,7 +286,7 @@ async fn note(
         .await
 }
 
-/// Stores the report of a failure that ended nothing else. What passes by itself or is only about a browser that came
+/// Stores the report of a failure that ended nothing else. What is temporary or is only about a browser that came
 /// twice is not kept.
 pub(super) async fn note_failure(
     app: &Gateways,

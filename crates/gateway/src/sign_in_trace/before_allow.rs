@@ -21,7 +21,7 @@ use crate::directory::GatewayEntry;
 
 /// Entries of one sort per gateway.
 const PER_GATEWAY: usize = 50;
-/// Entries in all, of a kilobyte or two each. Beyond it the gateway with the most gives up its oldest.
+/// Entries in all, of a kilobyte or two each. Beyond that, the oldest of the gateway with the most is dropped.
 const TOTAL: usize = 2_000;
 /// Refusals that cannot be assigned to a gateway.
 const STRAYS: usize = 200;
@@ -67,7 +67,7 @@ pub enum Sort {
 pub struct KnownClient<'a> {
     /// Its id, in full.
     pub id: &'a str,
-    /// Its name for itself.
+    /// The name it reports.
     pub name: &'a str,
 }
 
@@ -159,7 +159,7 @@ impl SignInTrace {
 }
 
 impl Ring {
-    /// An attempt goes on in the store.
+    /// An attempt continues in the store.
     pub(super) fn forget(&self, gateway: GatewayId, reference: Option<Reference>) {
         let mut entries = self.entries();
         entries.remove(gateway, |attempt| attempt.part.head.reference == reference);

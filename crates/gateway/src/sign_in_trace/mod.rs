@@ -2,7 +2,7 @@
 //!
 //! From *Allow* on, steps are noted in memory without waiting and written in batches ([`SignInTrace::flush`]), so that
 //! the sign-in itself commits nothing for its trace. An attempt's head travels with the sign-in (sealed, then as the
-//! number of its grant), so that any process can go on with the trace. Before *Allow*, where strangers can make entries
+//! number of its grant), so that any process can continue the trace. Before *Allow*, where strangers can make entries
 //! at will, they stay in a bounded ring in memory ([`before_allow`]).
 
 pub mod before_allow;
@@ -52,7 +52,7 @@ struct Inner {
     running: Mutex<Option<Running>>,
 }
 
-/// A step that goes on.
+/// A step in progress.
 #[derive(Debug)]
 struct Running {
     record: StepRecord,

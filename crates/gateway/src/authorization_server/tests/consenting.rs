@@ -146,7 +146,7 @@ async fn too_many_sign_ins_from_one_network_are_slowed_before_anything_is_writte
         .authorization_server
         .limits
         .use_up(Action::BeginSignIn, &context);
-    // The writer is taken: anyone who waited for it would be told something else.
+    // The writer is busy: a request that waited for it would get another response.
     let held = world.app.store.write().await.unwrap();
     let slowed = decide(&world, &form, "allow", OURS).await;
     assert!(slowed.is_page(429), "{slowed:?}");

@@ -1,4 +1,4 @@
-//! Client ID Metadata Documents, fetched for real: over TLS on loopback, with an authority of our own.
+//! Client ID Metadata Documents, fetched for real: over TLS on loopback, with our own authority.
 
 use std::time::Duration;
 

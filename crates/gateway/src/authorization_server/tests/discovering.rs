@@ -1,4 +1,4 @@
-//! Discovery: every position clients look in, and nothing where nothing is.
+//! Discovery: every position clients look in, and 404 everywhere else.
 
 use gatewright_domain::gateway::{Authentication, GatewayStatus};
 use http::{Method, Request, StatusCode, header::CONTENT_LENGTH};

@@ -1,4 +1,4 @@
-//! Strangers cannot use up what may be fetched from the host of an app's description, and people go on with apps they
+//! Strangers cannot use up what may be fetched from the host of an app's description, and people keep using apps they
 //! know during a flood, after a restart, and while the host is unavailable.
 
 use std::{sync::Arc, time::Duration};

@@ -1,4 +1,4 @@
-//! Clients that sign (`private_key_jwt`): with keys in their document, at a URL, or typed by an administrator.
+//! Clients that sign (`private_key_jwt`): with keys in their document, at a URL, or entered by an administrator.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -332,7 +332,7 @@ async fn keys_at_a_url_are_fetched_kept_and_fetched_again_when_they_rotate() {
         Signer::new(SignerKind::Ed25519, Some("new")),
     );
     let serve = |signer: &Signer| host.answers_keys(200, &json!({"keys": [signer.jwk()]}).to_string());
-    // The host is unavailable: not now. No one learns why.
+    // The host is unavailable: not now. The reason is not revealed.
     host.answers_keys(503, "");
     let away = redeem_with(&old).await;
     assert_eq!(away.status, StatusCode::SERVICE_UNAVAILABLE);

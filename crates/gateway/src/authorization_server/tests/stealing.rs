@@ -79,7 +79,7 @@ async fn a_client_that_lost_the_answer_tries_again_a_day_later() {
     let world = World::new().await;
     let (client, of_before, first) = world.signed_in().await;
     let lost = tokens(&world.refresh(&client, &first).await);
-    // It goes on with the access token it has, which ends no overlap.
+    // It continues with the access token it has, which ends no overlap.
     assert_eq!(call(&world, &of_before).await, StatusCode::OK);
     world.advance(Duration::from_hours(24)).await;
     let again = tokens(&world.refresh(&client, &first).await);

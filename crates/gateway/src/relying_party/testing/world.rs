@@ -284,7 +284,7 @@ impl World {
         self.app.refresh_directory().await.unwrap();
     }
 
-    /// Replaces the stored source as another replica would: this one has not heard of it yet.
+    /// Replaces the stored source as another replica would: this one does not know it yet.
     pub async fn edit_source_elsewhere(&self, change: impl FnOnce(&mut UserSource)) {
         let mut source = self.stored_source().await;
         let seen = source.clone();

@@ -12,7 +12,7 @@ use crate::relying_party::testing::{Fault, SignIn, World};
 
 const CODE: &str = "code=meant-for-the-honest-gateway";
 
-/// What a tenant with a hostile provider does once it was given a code that an honest provider made.
+/// What a tenant with a hostile provider does once it has a code from an honest provider.
 #[derive(Debug, Clone, Copy)]
 enum Forget {
     Nothing,

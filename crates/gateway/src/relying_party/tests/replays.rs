@@ -56,7 +56,7 @@ async fn a_reload_after_the_client_redeemed_its_code_says_that_it_is_done() {
 async fn a_code_that_was_brought_back_for_another_sign_in_opens_nothing() {
     let world = World::new().await;
     let (victim, attacker) = (world.allow().await, world.allow().await);
-    // The victim's state leads to a provider that refuses, so its code is still good; then it turns up elsewhere.
+    // The victim's state leads to a provider that refuses, so its code is still valid; then it turns up elsewhere.
     world.provider.script().claims = json!({"nonce": "wrong"});
     world.assert_refused(&world.come_back(&victim).await, BAD).await;
     world.provider.script().claims = json!({});

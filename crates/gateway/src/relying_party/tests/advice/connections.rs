@@ -21,7 +21,7 @@ struct Vendor {
     name: &'static str,
     wrong_secret: (u16, Value),
     wrong_code: (u16, Value),
-    /// Whether its answers tell right from wrong.
+    /// Whether its answers distinguish right from wrong.
     tells: bool,
     /// What is shown of its refusal.
     shown: &'static str,
