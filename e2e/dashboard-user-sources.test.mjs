@@ -47,7 +47,7 @@ for (const javaScriptEnabled of [true, false]) {
     const seen = async (name) => javaScriptEnabled && (await look(page, `sources-${name}`));
     const api = (method, path, body) => gateway.api(method, `${project}${path}`, body, key);
 
-    /** Signs in on the provider's pages, where no one has a session yet. */
+    /** Signs in on the provider's pages, without a session there yet. */
     async function signInThere(at) {
       await at.getByRole("button", { name: /go on to sign in/i }).click();
       const login = at.locator("input[name=login]");

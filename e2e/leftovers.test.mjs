@@ -16,7 +16,7 @@ const SCRIPT = `
   process.exit();
 `;
 
-/** Whether a process runs; one that no one has asked for its exit status does not. */
+/** Whether a process runs; a zombie does not count. */
 function runs(pid) {
   const file = `/proc/${pid}/stat`;
   return existsSync(file) && !/^.*\) Z/.test(readFileSync(file, "utf8"));

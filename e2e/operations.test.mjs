@@ -1,4 +1,4 @@
-// What the guide tells operators to type: backup and restore on both stores, nginx with TLS in front,
+// What the guide tells operators to enter: backup and restore on both stores, nginx with TLS in front,
 // and the file of the first steps. The commands and files are taken from its pages unchanged.
 
 import assert from "node:assert/strict";

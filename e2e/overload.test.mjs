@@ -203,7 +203,7 @@ describe("overload", () => {
       assert.ok(finished.every(Boolean), "and all of them finish");
     }
     assert.ok(performance.now() - began < 60_000, "within a minute");
-    // No one was pushed out.
+    // All of them are still valid.
     assert.ok(await comeBack(early, "127.2.0.2"));
     await lives();
   });

@@ -123,7 +123,7 @@ for (const javaScriptEnabled of [true, false]) {
       await page.goto(at);
       await heading(page, "Allow Cursor to use Acme tools?");
       await look(page, "consent-scheme");
-      // A stranger's URLs are never loaded, especially not a logo. (Chromium requests an icon by itself.)
+      // A stranger's URLs are never loaded, especially not a logo. (Chromium requests an icon automatically.)
       assert.deepEqual(asked.filter((url) => !url.startsWith(gateway.url)), []);
     });
 

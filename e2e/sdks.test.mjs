@@ -122,7 +122,7 @@ describe("the official SDKs", () => {
     let seen, gateway, replica, spread;
 
     /**
-     * Answers, and what makes a server tell something, arrive at the second replica; all else at the first. A session's notification that
+     * Answers, and what makes a server announce something, arrive at the second replica; all else at the first. A session's notification that
      * cancels a call has to reach the replica of the call.
      */
     const choose = ({ method, params }) => {

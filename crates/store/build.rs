@@ -1,4 +1,4 @@
-//! Compiles the migrations into the program: their names and texts, in order. Those of the activity are apart, because SQLite
+//! Compiles the migrations into the program: their names and texts, in order. Those of the activity are separate, because SQLite
 //! keeps it in another file.
 
 #![expect(

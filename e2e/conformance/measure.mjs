@@ -58,13 +58,13 @@ export const known = async () => JSON.parse(await readFile(LIST, "utf8"));
 /** Writes the known differences. */
 export const writeKnown = (list) => writeFile(LIST, `${JSON.stringify(list, null, 2)}\n`);
 
-/** Which differences are new, and which known ones are mended. */
+/** Which differences are new, and which known ones are fixed. */
 export function compare(found, listed) {
   const [now, before] = [new Set(found), new Set(listed)];
   return { added: found.filter((each) => !before.has(each)), mended: listed.filter((each) => !now.has(each)) };
 }
 
-/** Measures everything, and once more the runs that are not as the list says: the suite waits for some answers for only half a second. */
+/** Measures everything, and repeats the runs that differ from the list: the suite waits for some answers for only half a second. */
 export async function measureTwice() {
   const listed = await known();
   const isAsListed = (each) => {

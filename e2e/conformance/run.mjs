@@ -1,4 +1,4 @@
-// `cargo xtask conformance`: measures, writes docs/conformance.md, and removes what is mended from the list of differences.
+// `cargo xtask conformance`: measures, writes docs/conformance.md, and removes what is fixed from the list of differences.
 
 import { compare, differences, known, measure, writeKnown } from "./measure.mjs";
 import { writeReport } from "./report.mjs";

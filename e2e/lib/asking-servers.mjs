@@ -1,4 +1,4 @@
-// Two MCP servers that report while they work and ask before they go on, on the official TypeScript SDK: version 1 with sessions,
+// Two MCP servers that report while they work and ask before they continue, on the official TypeScript SDK: version 1 with sessions,
 // version 2 without.
 
 import { randomUUID } from "node:crypto";

@@ -1,4 +1,4 @@
-// The user guide as the tests use it: they run exactly what it tells people to type.
+// The user guide as the tests use it: they run exactly what it tells people to enter.
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";

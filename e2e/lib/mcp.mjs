@@ -10,7 +10,7 @@ const META = {
 };
 
 /**
- * The headers of a message. `bearer` is an access token, or an API key, which goes with the `user` it acts for; `name` is the tool
+ * The headers of a message. `bearer` is an access token, or an API key, together with the `user` it acts for; `name` is the tool
  * that is called.
  */
 export const mcpHeaders = ({ bearer, user, method = "tools/call", name }) => ({

@@ -39,7 +39,7 @@ export async function startPostgres() {
     process.kill(main, name);
     for (const pid of processes().slice(1)) process.kill(pid, name);
   };
-  // It runs apart from this process, and may be stopped in the middle of a test.
+  // It runs separately from this process, and can be stopped in the middle of a test.
   const removed = atExit(() => {
     try {
       // All at once: without the first one, the others are not found any more.

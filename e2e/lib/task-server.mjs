@@ -1,5 +1,5 @@
 // An MCP server of 2026-07-28 with the extension `io.modelcontextprotocol/tasks`: the tools that the official conformance suite
-// asks for. Each user, told apart by the gateway's assertion, has tasks numbered from 1, so that two users have tasks of one ID.
+// asks for. Each user, identified by the gateway's assertion, has tasks numbered from 1, so that two users have tasks of one ID.
 
 import { createServer } from "node:http";
 import { bodyOf, listen } from "./listen.mjs";

@@ -19,7 +19,7 @@ impl CookieStyle {
         }
     }
 
-    /// The style of a cookie that opens nothing: without prefix and `Secure` everywhere.
+    /// The style of a cookie that gives access to nothing: without prefix and `Secure` everywhere.
     pub const PLAIN: Self = Self { secure: false };
 
     /// The full name of a cookie. Cookies are shared between the ports of a host, so `name` must be distinctive.

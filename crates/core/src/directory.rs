@@ -1,5 +1,5 @@
 //! The directory: an immutable snapshot of configuration and deny-list that requests read without lock or query. What was
-//! revoked is apart from the rest: it grows with every revocation, and the configuration is not read again for that.
+//! revoked is separate from the rest: it grows with every revocation, and the configuration is not read again for that.
 
 mod deny_list;
 mod handle;

@@ -2,7 +2,7 @@
 
 /// Where it goes when it did not say.
 const HOME: &str = "/";
-/// Longer paths are none that we made. The longest is an authorization request of a client with a sealed id, a long
+/// We do not create longer paths. The longest is an authorization request of a client with a sealed id, a long
 /// redirect URI and a long state, each percent-encoded.
 const MAX_LENGTH: usize = 8_000;
 

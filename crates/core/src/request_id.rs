@@ -18,7 +18,7 @@ use gatewright_domain::{
 pub struct RequestId(u64);
 
 impl RequestId {
-    /// An id: it tells requests apart and keeps nothing secret, so a scrambled counter with a random start will do.
+    /// An ID: it distinguishes requests and is not secret, so a scrambled counter with a random start will do.
     pub fn next() -> Self {
         static START: LazyLock<u64> = LazyLock::new(|| u64::from_be_bytes(bytes(&SystemEntropy)));
         static COUNT: AtomicU64 = AtomicU64::new(0);

@@ -16,7 +16,7 @@ pub fn is_same_origin(headers: &HeaderMap, public_url: &str) -> bool {
     // knows better (Fetch standard, section 3.2, "append a request Origin header"). It then says nothing.
     let says_nothing = |origin: &HeaderValue| origin == "null";
     match (sole(headers, &FETCH_SITE), sole(headers, &ORIGIN)) {
-        // Two that contradict each other come from no browser.
+        // Browsers do not send two that contradict each other.
         (Ok(Some(site)), Ok(origin)) => {
             site == "same-origin" && origin.is_none_or(|origin| says_nothing(origin) || is_ours(origin))
         }

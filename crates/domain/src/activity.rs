@@ -38,7 +38,7 @@ pub struct Activity {
     pub kind: RequestKind,
     /// What it names: a tool or prompt as clients know it, or a URI; at most [`NAME_MAX`] bytes.
     pub item: Option<Arc<str>>,
-    /// What became of it.
+    /// The outcome.
     pub outcome: Outcome,
     /// Why it was refused, if it was.
     pub rule: Option<Rule>,
@@ -82,7 +82,7 @@ pub struct ActivityCaller {
 pub struct ActivityClient {
     /// An OAuth client in the short form that grants carry, or in Headers mode the API key.
     pub id: Arc<str>,
-    /// The client's name for itself; empty if it is not known.
+    /// The name reported by the client; empty if it is not known.
     pub name: Arc<str>,
 }
 

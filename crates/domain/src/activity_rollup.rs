@@ -108,7 +108,7 @@ impl Dimension {
     }
 }
 
-/// How a request ended, as far as counts tell.
+/// How a request ended, as far as counts show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// It was answered, or its client cancelled it.

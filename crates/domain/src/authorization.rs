@@ -11,7 +11,7 @@ pub struct ConsentedRequest {
     pub gateway_id: GatewayId,
     /// The client: in full inside the consent form, in its short form from *Allow* on.
     pub client_id: String,
-    /// The client's name for itself.
+    /// The name reported by the client.
     pub client_name: String,
     /// The redirect URI for the response; verified against the client.
     pub redirect_uri: String,

@@ -40,7 +40,7 @@ impl ClientKind {
 pub struct ClientUse {
     /// Its id, in the short form tokens carry.
     pub client_id: String,
-    /// Its name for itself.
+    /// The name it reports.
     pub client_name: String,
     /// How it identified itself.
     pub kind: ClientKind,

@@ -83,7 +83,7 @@ pub struct Grant {
     pub person: Person,
     /// The client, in the short form tokens carry.
     pub client_id: String,
-    /// The client's name for itself.
+    /// The name reported by the client.
     pub client_name: String,
     /// The granted scopes, separated by spaces.
     pub scope: String,
@@ -144,7 +144,7 @@ pub struct AuthorizationCode {
     pub person: Person,
     /// The client it was issued to, in full.
     pub client_id: String,
-    /// The client's name for itself.
+    /// The name reported by the client.
     pub client_name: String,
     /// The redirect URI of the authorization request, exactly.
     pub redirect_uri: String,

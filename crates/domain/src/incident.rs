@@ -61,7 +61,7 @@ worded! {
     }
 }
 
-/// Something that was noticed: an incident begins with it, or goes on.
+/// Something that was noticed: an incident begins with it, or continues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
     /// The project; `None` if it concerns the instance.

@@ -93,7 +93,7 @@ pub struct PasswordHash(String);
 
 impl Password {
     /// A password that someone signs in with. It was checked when it was set, so it is only normalised: the same
-    /// letter can be typed as different characters on different machines (NFKC, as SP 800-63B asks). Returns nothing if it is
+    /// letter can be typed as different characters on different machines (NFKC, as SP 800-63B asks). Returns `None` if it is
     /// longer than any password.
     pub fn typed(text: &Secret) -> Option<Self> {
         let text = text.expose();

@@ -36,7 +36,7 @@ pub struct AttemptHead {
     pub reference: Option<Reference>,
     /// The client, in the short form that tokens use.
     pub client_id: String,
-    /// The client's name for itself, unverified.
+    /// The name reported by the client, unverified.
     pub client_name: String,
     /// When it began.
     pub started_at: Timestamp,

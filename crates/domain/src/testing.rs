@@ -46,7 +46,7 @@ pub fn user_source(project_id: ProjectId, at: Timestamp, issuer: &str) -> UserSo
     }
 }
 
-/// A server of a project, which is not told who its users are.
+/// A server of a project, which does not learn who its users are.
 pub fn server(project_id: ProjectId, at: Timestamp, slug: &str, url: &str) -> Server {
     Server {
         slug: slug.to_owned(),

@@ -343,7 +343,7 @@ async fn write_activity(app: Arc<Admin>) {
     }
 }
 
-/// Also where activity is not recorded any more, so that what there is does not stay forever.
+/// Also if activity is no longer recorded, so that existing rows do not stay forever.
 async fn prune_activity(app: Arc<Admin>) {
     let mut streak = Streak::new(&app, "deleting old activity");
     let mut retention = Retention::default();

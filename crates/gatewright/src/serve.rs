@@ -236,7 +236,7 @@ impl Connection {
             }
             // When the process stops, it has a little more time for its first request.
             Some(Ok(Some(false))) | None => self.serve(stream, activity, open, slot).await,
-            // It does nothing, or no one is there.
+            // It is idle, or the client has left.
             Some(Ok(None) | Err(_)) => {}
         }
     }

@@ -123,7 +123,7 @@ pub enum Outcome {
 /// What was found, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// The field to mend: a JSON pointer into the registration, like `/issuer`.
+    /// The field to correct: a JSON pointer into the registration, like `/issuer`.
     pub pointer: String,
     /// What was found, in a sentence.
     pub found: String,

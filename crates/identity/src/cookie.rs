@@ -1,4 +1,4 @@
-//! The cookie that binds a sign-in to the browser that began it, and carries it, sealed: one of its own per sign-in, or one
+//! The cookie that binds a sign-in to the browser that began it, and carries it, sealed: a separate one per sign-in, or one
 //! per browser.
 
 use axum_extra::extract::CookieJar;

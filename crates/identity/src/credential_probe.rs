@@ -1,7 +1,7 @@
 //! Whether a provider knows our client id and secret, found out without a sign-in: a code that was never issued is
 //! redeemed. A provider that authenticates the client first (RFC 6749 section 4.1.3) refuses the code of a client whose
 //! secret is right, and the client if it is wrong. Some look at the code first and so refuse it either way;
-//! redeeming it again with a secret that is certainly wrong tells them apart.
+//! redeeming it again with a secret that is certainly wrong distinguishes them.
 
 use gatewright_domain::{
     registration::{CredentialsVerdict, SecretMethod, TestedCredentials},
@@ -176,7 +176,7 @@ fn wrong(methods: &[SecretMethod], status: u16, error: &str) -> TestedCredential
     }
 }
 
-/// The verdict where answers do not tell.
+/// The verdict if the responses do not show it.
 pub fn cannot_tell(reason: &str) -> TestedCredentials {
     TestedCredentials {
         verdict: CredentialsVerdict::CannotTell,

@@ -19,7 +19,7 @@ pub enum Unusable {
     Decorated,
 }
 
-/// Which URLs are good enough to send people and secrets to.
+/// To which URLs people and secrets can be sent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct UrlRule {
     /// Whether plain http is allowed on loopback: only while our own public URL is loopback.

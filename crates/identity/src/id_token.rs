@@ -27,7 +27,7 @@ const CLOCK_SKEW: Duration = Duration::from_mins(2);
 /// that something in between kept.
 const MAX_AGE: Duration = Duration::from_hours(1);
 
-/// The kinds of token that are signed with the same keys and are no ID tokens (RFC 9068, RFC 8417, OpenID Connect
+/// The kinds of token that are signed with the same keys and are not ID tokens (RFC 9068, RFC 8417, OpenID Connect
 /// Back-Channel Logout 1.0, RFC 9449), by their `typ`. ID tokens do not have their own.
 const OTHER_KINDS: [&str; 4] = ["at+jwt", "secevent+jwt", "logout+jwt", "dpop+jwt"];
 
@@ -187,7 +187,7 @@ pub(crate) struct Expected<'a> {
     pub(crate) now: Timestamp,
 }
 
-/// A token taken apart, with nothing proven yet.
+/// A parsed token, with nothing proven yet.
 #[derive(Debug)]
 pub(crate) struct UnverifiedToken<'a>(Jws<'a>);
 
@@ -208,7 +208,7 @@ pub struct IdToken {
 }
 
 impl<'a> UnverifiedToken<'a> {
-    /// Takes a compact JWS apart and refuses algorithms that are not accepted.
+    /// Parses a compact JWS and refuses algorithms that are not accepted.
     pub(crate) fn parse(token: &'a str) -> Result<Self, IdTokenError> {
         let jws = Jws::parse(token)?;
         let is_kind = |kind: &&str| {

@@ -257,7 +257,7 @@ impl Providers {
         url: &str,
         limits: Limits,
     ) -> Result<Bytes, ProviderError> {
-        // An issuer is typed as people write it; on the wire its host is ASCII.
+        // An issuer is entered as people write it; on the wire its host is ASCII.
         let request = Url::parse(url)
             .ok()
             .and_then(|url| {

@@ -6,7 +6,7 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use moka::sync::Cache;
 
-/// Requests per second that may go on forever.
+/// Requests per second that are always allowed.
 const PER_SECOND: NonZeroU32 = NonZeroU32::new(20).expect("it is not zero");
 /// Requests at once.
 const BURST: NonZeroU32 = NonZeroU32::new(100).expect("it is not zero");

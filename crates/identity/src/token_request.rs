@@ -162,7 +162,7 @@ impl Redeemed {
 impl Visit<'_> {
     /// Redeems a code. When the provider refuses one secret as such and there is another, the same code is tried with that one:
     /// a refusal at client authentication leaves the code unused. Each secret is tried in one way, and where all are refused, in
-    /// the other way: a secret is right or wrong as often as a way is, and a refusal tells neither which of the two it was.
+    /// the other way: a secret is right or wrong as often as a way is, and a refusal does not show which of the two it was.
     pub async fn redeem(&self, redemption: &Redemption<'_>) -> Redeemed {
         let secrets = &self.registration.secrets;
         let methods = self.registration.methods(self.provider);
@@ -186,7 +186,7 @@ impl Visit<'_> {
                     Err(refusal @ TokenError::ClientRefused { .. }) => {
                         let is_newest = *slot == SecretSlot::Current;
                         newest_refused |= is_newest;
-                        // Where both are refused, what the administrator has to mend is the newest.
+                        // If both are refused, the administrator has to correct the newest.
                         if is_newest || refused.is_none() {
                             refused = Some(refusal);
                         }

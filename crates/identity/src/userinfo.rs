@@ -38,7 +38,7 @@ pub struct Profile {
 }
 
 /// What a provider says of a person's e-mail address. Addresses go into identity assertions, so one that anybody could
-/// have typed in about themselves must not pass for theirs.
+/// have entered about themselves must not be taken for it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Email {
     /// Nothing: what was said at an earlier sign-in stays.

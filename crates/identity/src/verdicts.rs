@@ -7,7 +7,7 @@ use gatewright_domain::id::ProjectId;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use moka::sync::Cache;
 
-/// Changes per minute that may go on forever.
+/// Changes per minute that are always allowed.
 const PER_MINUTE: NonZeroU32 = NonZeroU32::new(3).expect("it is not zero");
 /// Changes at once: a rotation of many secrets.
 const BURST: NonZeroU32 = NonZeroU32::new(60).expect("it is not zero");

@@ -30,14 +30,14 @@ macro_rules! select {
     };
 }
 
-/// What became of an observation.
+/// The outcome of an observation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Noted {
     /// An incident began.
     Began,
-    /// One that had seemed over goes on.
+    /// One that seemed to have ended continues.
     Returned,
-    /// One goes on.
+    /// One continues.
     GoesOn,
 }
 

@@ -6,7 +6,7 @@ use gatewright_domain::Timestamp;
 
 use crate::{StoreError, Tx, value::values};
 
-/// Takes a lease until `now` plus `term`; `false` if another has it. No one renews or returns one: work that takes longer
+/// Takes a lease until `now` plus `term`; `false` if another has it. Leases are not renewed or returned: work that takes longer
 /// than its term may run twice.
 pub async fn take(tx: &mut Tx, name: &str, now: Timestamp, term: Duration) -> Result<bool, StoreError> {
     let sql = "INSERT INTO leases (name, until) VALUES ($1, $3) ON CONFLICT (name) DO UPDATE SET until = excluded.until \

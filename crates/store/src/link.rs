@@ -41,7 +41,7 @@ impl Link {
         }))
     }
 
-    /// Runs a statement within its deadline. A statement without a response by then is given up together with its
+    /// Runs a statement within its deadline. A statement without a response by then is abandoned together with its
     /// connection, which is closed when the transaction is dropped.
     pub(crate) async fn bounded<T>(
         &self,

@@ -66,7 +66,7 @@ pub async fn claim(
     Ok(messages)
 }
 
-/// Deletes a message that has arrived, or that is given up.
+/// Deletes a message that has arrived, or that is abandoned.
 pub async fn delete(tx: &mut Tx, id: NotificationId) -> Result<(), StoreError> {
     tx.execute("DELETE FROM notifications WHERE id = $1", values![id])
         .await?;

@@ -23,7 +23,7 @@ pub struct Letter {
     pub expires_at: Timestamp,
 }
 
-/// What became of a letter.
+/// The outcome of a letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
     /// The replica has not taken it.

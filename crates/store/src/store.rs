@@ -137,7 +137,8 @@ impl Store {
         })
     }
 
-    /// A transaction that may write (`BEGIN IMMEDIATE` on the one writer connection of SQLite, which it keeps until it ends; `Busy` after five seconds).
+    /// A transaction that may write (`BEGIN IMMEDIATE` on the one writer connection of SQLite, which it keeps until it
+    /// ends; `Busy` after five seconds).
     #[must_use = "nothing happens before the future is awaited"]
     pub fn write(&self) -> Steps<'_, Tx, StoreError> {
         self.write_for(Urgency::Person)
@@ -168,7 +169,7 @@ impl Store {
         Box::pin(async move {
             match &self.engine {
                 Engine::Sqlite { sqlite, file } => {
-                    // No one else will ever see what is read from a deleted file.
+                    // Others will never see what is read from a deleted file.
                     file.check()?;
                     sqlite.read().await.map(Tx::of_session)
                 }

@@ -131,8 +131,8 @@ pub async fn list(
     page.page(rows, read)
 }
 
-/// Active sources of a project that need attention, oldest first, at most `limit`: the provider refuses the secret, a new secret has
-/// not succeeded yet, or no check has shown that sign-ins can work.
+/// Active sources of a project that need attention, oldest first, at most `limit`: the provider refuses the secret, a new
+/// secret has not succeeded yet, or no check has shown that sign-ins can work.
 pub async fn list_in_need(
     tx: &mut Tx,
     project: ProjectId,
@@ -190,10 +190,10 @@ pub(crate) async fn list_all(tx: &mut Tx) -> Result<Vec<UserSource>, StoreError>
     rows.iter().map(read).collect()
 }
 
-/// Replaces name, description, issuer, client id, secret slots, client authentication, scopes, claim, callback, epoch, verification, last test if no one
-/// has edited it and no sign-in or `keys rotate` has touched its secret since it was `seen`; never the status.
-/// `Taken { field: "name" }`. `updated_at` shows only edits, so the slots are compared too: an edit that began before a
-/// secret was accepted must not bring the previous one back.
+/// Replaces name, description, issuer, client id, secret slots, client authentication, scopes, claim, callback, epoch,
+/// verification, last test if nothing has edited it and no sign-in or `keys rotate` has touched its secret since it was
+/// `seen`; never the status. `Taken { field: "name" }`. `updated_at` shows only edits, so the slots are compared too: an
+/// edit that began before a secret was accepted must not bring the previous one back.
 ///
 /// Grants of an older epoch need no change here: every use of a grant compares its epoch with the source's.
 pub async fn update(tx: &mut Tx, source: &UserSource, seen: &UserSource) -> Result<bool, StoreError> {
@@ -271,8 +271,8 @@ pub async fn delete(tx: &mut Tx, project: ProjectId, id: UserSourceId) -> Result
     Ok(Guarded::Done)
 }
 
-/// Locks the source for this transaction and returns what prevents its deactivation or deletion. A gateway that is being saved locks
-/// it too, so neither can overlook the other.
+/// Locks the source for this transaction and returns what prevents its deactivation or deletion. A gateway that is being
+/// saved locks it too, so neither can overlook the other.
 async fn guard(tx: &mut Tx, project: ProjectId, id: UserSourceId) -> Result<Option<Guarded>, StoreError> {
     let sql = "SELECT id FROM user_sources WHERE project_id = $1 AND id = $2";
     if tx

@@ -1,5 +1,5 @@
 // Tools and a prompt of the session-based reference server that ask the client, with requests on the stream of their call. Those whose
-// names speak of input that is required ask what the other reference server asks under these names.
+// names mention required input ask what the other reference server asks under these names.
 
 import { CreateMessageResultSchema, ElicitResultSchema, ListRootsResultSchema } from "@modelcontextprotocol/sdk/types.js";
 import { CHOICES_FORM, DEFAULTS_FORM, strings, text } from "./contents.mjs";

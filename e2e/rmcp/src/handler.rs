@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::repertoire::REPERTOIRE;
 
-/// What the client has heard.
+/// What the client has received.
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
     pub(crate) logged: Vec<String>,

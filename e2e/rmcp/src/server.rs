@@ -168,7 +168,7 @@ impl Memo {
 
     /// Announces to every session and subscription.
     async fn announce(&self, change: Change) {
-        // No one may listen.
+        // There may be no listener.
         let _ = self.0.changes.send(change);
         let sessions = {
             let mut sessions = self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,7 +8,7 @@ import { called, logged, repeated, said } from "./seen.mjs";
 
 const CAPABILITIES = { elicitation: { form: {}, url: {} }, sampling: {}, roots: { listChanged: true } };
 
-/** Connects; what the server tells is kept in `told`. */
+/** Connects; what the server announces is kept in `told`. */
 export async function connect(url, headers) {
   const client = new Client({ name: "typescript-1", version: "1.0.0" }, { capabilities: CAPABILITIES });
   const told = [];

@@ -8,7 +8,7 @@ import { SEES as OF_FIRST } from "./typescript-1.mjs";
 const CAPABILITIES = { elicitation: { form: {}, url: {} }, sampling: {}, roots: { listChanged: true } };
 const LOG_LEVEL = { "io.modelcontextprotocol/logLevel": "info" };
 
-/** Connects; what the server tells is kept in `told`. */
+/** Connects; what the server announces is kept in `told`. */
 export async function connect(url, headers) {
   const versionNegotiation = { mode: "auto" };
   const client = new Client({ name: "typescript-2", version: "1.0.0" }, { capabilities: CAPABILITIES, versionNegotiation });

@@ -1,6 +1,6 @@
 //! What the rules allow for now, each with its reason, and the orders they hold the workspace to.
 //!
-//! The lists may only shrink: a rule fails when an exception is no longer needed, so that what was put in order stays so.
+//! The lists may only shrink: a rule fails when an exception is no longer needed, so that what was put in order stays in order.
 
 /// The crates below `crates/`, highest first. Each may depend only on those of the rows below its own. A crate that does
 /// not exist yet is not a fault; one without a place here is.

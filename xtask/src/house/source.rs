@@ -119,7 +119,7 @@ impl Reader {
     /// Reads what no parser but the macro's own understands: every `a::b` in it, and every string that is such a path.
     fn read_tokens(&mut self, tokens: TokenStream, before: &[String]) {
         let mut tokens = tokens.into_iter().peekable();
-        // What a path that goes on has so far.
+        // What a path that continues has so far.
         let mut path = before.to_vec();
         let mut is_going_on = !before.is_empty();
         while let Some(token) = tokens.next() {

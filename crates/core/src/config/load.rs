@@ -197,7 +197,7 @@ pub(super) fn variable(section: &str, key: &str) -> String {
     )
 }
 
-/// From checked kinds to the types. Each key is tried by itself first, so that all that is wrong is reported together.
+/// From checked kinds to the types. Each key is tried separately first, so that everything that is wrong is reported together.
 fn deserialize(file: &TomlFile) -> Result<Config, ConfigError> {
     let mut problems = Vec::new();
     for (section, keys) in &file.values {

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, told so that a person can mend it.
+//! What is wrong with a configuration, in words that help a person to fix it.
 
 use std::fmt;
 

@@ -56,7 +56,7 @@ impl FetchError {
             if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
                 return connect(tls_reason(tls));
             }
-            // An `io::Error` around another error gives that error's source as its own, and would hide it.
+            // An `io::Error` around another error returns that error's source as its own, and would hide it.
             let wrapped = inner
                 .downcast_ref::<std::io::Error>()
                 .and_then(std::io::Error::get_ref);

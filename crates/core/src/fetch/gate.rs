@@ -43,7 +43,7 @@ struct Share {
     at_once: u32,
 }
 
-/// A quarter of what there is; of all hosts that are remembered, a sixteenth.
+/// A quarter of all; of all hosts that are remembered, a sixteenth.
 const OF_NETWORK: Share = Share {
     of_host: 8,
     of_all: 256,

@@ -1,4 +1,4 @@
-//! A client for MCP servers or for identity providers: its connections are bounded, and idle ones give way when they become
+//! A client for MCP servers or for identity providers: its connections are bounded, and idle ones are closed when they become
 //! scarce.
 
 use std::{

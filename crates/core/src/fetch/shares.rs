@@ -17,15 +17,15 @@ const OF_COUNTRIES: [&str; 10] = ["ac", "co", "com", "edu", "go", "gov", "ne", "
 /// The table is cleaned when it has grown to twice what was alive the last time, and to this many at least.
 const CLEANED_AT: usize = 64;
 
-/// At whose expense a provider is asked.
+/// Who is charged for a request to a provider.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Payer {
     /// A project, whose people wait for the answer.
     Project(ProjectId),
-    /// The same project, whose people wait for what others may wait for too. It has half a share of these: what is asked for
+    /// The same project, whose people wait for what others can wait for too. It has half a share of these: what is asked for
     /// them is at the expense of a domain that others want to use as well.
     Waiting(ProjectId),
-    /// No one's: all who wait share one answer. The hosts of one domain are counted together, because names below it
+    /// Not a project's: waiters share one answer. The hosts of one domain are counted together, because names below it
     /// cost nothing.
     Domain(String),
 }
@@ -54,7 +54,7 @@ struct Table {
 }
 
 impl Shares {
-    /// Shares of so many places.
+    /// Shares of this many places.
     pub(super) fn of(places: usize) -> Self {
         let half = (places / 2).max(1);
         Self {
@@ -158,7 +158,7 @@ mod tests {
         assert_eq!((waiting.len(), asked.len()), (2, 2));
         let turn = enter(Payer::Waiting(other));
         assert!(turn.is_some() && enter(Payer::of(None, "login.example")).is_some());
-        // What is asked for the project alone is counted apart.
+        // Requests for the project alone are counted separately.
         assert!(enter(Payer::Project(hanging)).is_some());
     }
 

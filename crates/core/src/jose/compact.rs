@@ -1,4 +1,4 @@
-//! A compact JWS, taken apart with nothing proven yet (RFC 7515 section 3.1), and its signature checked.
+//! A compact JWS, parsed with nothing proven yet (RFC 7515 section 3.1), and its signature checked.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
@@ -37,7 +37,7 @@ pub struct Jws<'a> {
     signature: &'a str,
 }
 
-/// What a signature is checked by, apart from the token, so that another thread can do it.
+/// What is needed to check a signature, without the token, so that another thread can do it.
 #[derive(Debug)]
 pub struct Signed {
     algorithm: SignatureAlgorithm,
@@ -55,7 +55,7 @@ impl Signed {
 }
 
 impl<'a> Jws<'a> {
-    /// Takes a token apart and refuses algorithms that are not accepted.
+    /// Parses a token and refuses algorithms that are not accepted.
     pub fn parse(token: &'a str) -> Result<Self, JwsError> {
         let parts: Vec<&str> = token.splitn(6, '.').collect();
         let [header, payload, signature] = parts[..] else {

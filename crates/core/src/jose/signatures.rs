@@ -14,9 +14,9 @@ use super::{
     key_set::{KeySet, Verification},
 };
 
-/// Callers that may wait for their turn. A check takes a fraction of a millisecond, so the last waits a few.
+/// Callers that can wait for their turn. A check takes a fraction of a millisecond, so the last waits a few.
 const WAITING: usize = 256;
-/// No one waits longer than this.
+/// The longest wait.
 pub const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Too many signatures wait to be checked.
@@ -58,8 +58,8 @@ impl Signatures {
         self.run(move || signed.verify(&keys), deadline).await
     }
 
-    /// Does some work with keys in its turn. The permit goes along with the work, which goes on when the caller has gone
-    /// away.
+    /// Does some work with keys in its turn. The permit belongs to the work, which continues if the caller
+    /// leaves.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,

@@ -1,6 +1,6 @@
 //! Signing keys: ES256, one for access tokens, one for identity assertions and one for anchors of the audit trail.
 //!
-//! The tokens are our own on both sides, so their header is one fixed text per key and verification compares it byte
+//! We issue and verify the tokens, so their header is one fixed text per key and verification compares it byte
 //! for byte: algorithm, type and key id are right or the token is foreign. Nothing in a token chooses how it is checked.
 
 mod claims;
@@ -38,7 +38,7 @@ const PURPOSES: [SigningPurpose; 3] = [
     SigningPurpose::AuditAnchor,
 ];
 
-/// Ours are around 800 bytes; more is not looked at.
+/// Ours are around 800 bytes; longer ones are refused unread.
 const MAX_TOKEN_BYTES: usize = 4_096;
 
 /// Why a token is not accepted: one reason, for the log; the client receives only `invalid_token`.
@@ -58,7 +58,7 @@ pub enum TokenError {
 /// The signing keys of the instance.
 #[derive(Debug)]
 pub struct SigningKeys {
-    // Behind a swap, so that a later rotation can put others in their place while requests run.
+    // Behind a swap, so that a later rotation can replace them while requests run.
     current: ArcSwap<KeySet>,
 }
 

@@ -1,4 +1,4 @@
-//! `/healthz`: the process lives. `/readyz`: it can answer requests, because the database answers and takes writes, and
+//! `/healthz`: the process is alive. `/readyz`: it can answer requests, because the database answers and takes writes, and
 //! the directory is fresh. Writing is tried by a job and not here, so that a readiness check writes nothing.
 
 use std::{sync::Arc, time::Duration};

@@ -11,7 +11,7 @@ use super::person::Person;
 pub(super) const CODE_LIFE: Duration = Duration::from_mins(1);
 /// How long an access token gives access to userinfo.
 pub(super) const TOKEN_LIFE: Duration = Duration::from_mins(10);
-/// The maximum number of codes, and of tokens; beyond it, the oldest is dropped. No one signs in this often by hand.
+/// The maximum number of codes, and of tokens; beyond it, the oldest is dropped. People do not sign in this often by hand.
 const CAPACITY: usize = 1_000;
 
 /// The result of a sign-in, stored behind a code.

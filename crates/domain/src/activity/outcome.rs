@@ -1,11 +1,11 @@
-//! What became of a request, and why it was refused.
+//! The outcome of a request, and why it was refused.
 
 use serde::{Deserialize, Serialize};
 
 use crate::words::worded;
 
 worded! {
-    /// What became of a request.
+    /// The outcome of a request.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
     pub enum Outcome {
         /// It was answered.

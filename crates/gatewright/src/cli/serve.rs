@@ -19,7 +19,7 @@ use crate::{
     telemetry::logging::{LogGuard, LogLevel},
 };
 
-/// Serves until told to stop.
+/// Serves until it is asked to stop.
 pub(super) async fn run(config: Config, source: &ConfigSource, log: &LogGuard) -> anyhow::Result<ExitCode> {
     let hangups = serve::hangups()?;
     descriptors::raise();

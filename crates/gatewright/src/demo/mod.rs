@@ -67,7 +67,7 @@ impl DemoArguments {
     pub(crate) fn log(&self) -> LogConfig {
         let level = match self.verbose {
             0 => "warn",
-            // The demo server tells about itself on every call; the gateway is what one wants to watch.
+            // The demo server logs every call; the gateway is what people want to watch.
             1 => "info,rmcp=warn",
             _ => "debug",
         };
@@ -268,7 +268,7 @@ fn configuration(
         server: ServerConfig {
             listen,
             public_url: format!("http://{listen}"),
-            // No one balances load to it.
+            // There is no load balancer in front of it.
             drain_seconds: 0,
             shutdown_grace_seconds: SHUTDOWN_GRACE_SECONDS,
             ..ServerConfig::default()

@@ -27,7 +27,7 @@ const KEEP_INVITATIONS: Duration = Duration::from_hours(30 * 24);
 const KEEP_INCIDENTS: Duration = Duration::from_hours(90 * 24);
 /// API keys are listed this long after their end. The audit trail contains them for as long as it is kept itself.
 const KEEP_ENDED_KEYS: Duration = Duration::from_hours(90 * 24);
-/// The sign-in trace is kept this long after something was last heard of an attempt.
+/// The sign-in trace is kept this long after the last activity of an attempt.
 const KEEP_ATTEMPTS: Duration = Duration::from_hours(30 * 24);
 
 /// Seconds of a day.

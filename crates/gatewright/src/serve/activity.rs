@@ -46,7 +46,7 @@ pub(super) struct Activity {
 pub(super) enum Verdict {
     /// Look again then.
     Wait(Instant),
-    /// It does nothing, or no one is there.
+    /// It is idle, or the client has left.
     Close,
 }
 

@@ -11,7 +11,7 @@ use std::{
 /// The file that serving processes hold. Not the database itself: SQLite keeps its own locks there.
 const LOCK_FILE: &str = "gatewright.lock";
 
-/// Held for as long as a process serves; the system takes it back however the process ends.
+/// Held for as long as a process serves; the system releases it however the process ends.
 #[derive(Debug)]
 pub(crate) struct Presence {
     _held: File,

@@ -59,7 +59,7 @@ impl Signals {
     }
 }
 
-/// SIGHUP from now on, for [`watch_signals`]: before anybody takes it, it ends a process, also one that still starts.
+/// SIGHUP from now on, for [`watch_signals`]: before it is handled, it ends a process, even one that is still starting.
 pub(crate) fn hangups() -> io::Result<Signal> {
     signal(SignalKind::hangup())
 }
@@ -84,7 +84,7 @@ pub(crate) async fn watch_signals(
     Ok(())
 }
 
-/// Says by `/readyz` that the process stops, and goes on serving until load balancers have had the time to ask.
+/// Reports with `/readyz` that the process is stopping, and continues to serve until load balancers have had time to notice.
 pub(super) async fn drain(app: &Admin) {
     let time = Duration::from_secs(app.config.server.drain_seconds.into());
     app.drains.store(true, Ordering::Relaxed);

@@ -12,7 +12,7 @@ pub fn literals(source: &str) -> Vec<String> {
         .map(str::trim_start)
         .filter(|line| !line.starts_with("//"))
         .collect();
-    // A text that goes on in the next line ends with a backslash there.
+    // A text that continues in the next line ends with a backslash there.
     let code = code.join("\n").replace("\\\n", "");
     let quoted = code.split('"').skip(1).step_by(2);
     let is_sentence = |text: &&str| text.contains(' ') && text.starts_with(char::is_uppercase);

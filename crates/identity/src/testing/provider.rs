@@ -182,7 +182,7 @@ impl HostileProvider {
         self.hangs.notified().await;
     }
 
-    /// Lets one hanging request go on.
+    /// Lets one hanging request continue.
     pub fn let_go(&self) {
         self.free.notify_one();
     }

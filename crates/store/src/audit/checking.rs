@@ -63,7 +63,7 @@ pub async fn check(store: &Store, chain: &str, anchored: Option<&Anchored>) -> R
     let head = heads::find(&mut tx, chain).await;
     let (head, has_head) = match head {
         Ok(Some(head)) => (head, true),
-        // A head that cannot be read is as good as none.
+        // A head that cannot be read counts as missing.
         Ok(None) | Err(StoreError::Corrupt { .. }) => (blank(chain), false),
         Err(error) => return Err(error),
     };

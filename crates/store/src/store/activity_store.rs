@@ -39,7 +39,7 @@ impl ActivityStore {
     }
 
     /// Bytes that the rows take. On SQLite these are the pages in use; the file keeps those that became free for later rows. On
-    /// PostgreSQL it is the number of rows times the mean size of the newest, because its files tell of free space only what
+    /// PostgreSQL it is the number of rows times the mean size of the newest, because its files only show the free space that
     /// they once needed.
     pub async fn size(&self) -> Result<i64, StoreError> {
         match self.0.engine {

@@ -101,7 +101,7 @@ mod postgres {
         }
     }
 
-    /// Forwards bytes in both directions until it is told to be silent; connections stay open then.
+    /// Forwards bytes in both directions until it is silenced; connections stay open then.
     async fn proxy(to: String) -> (String, watch::Sender<bool>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();

@@ -122,7 +122,7 @@ async fn replicas_hear_of_changes(world: World) {
     } else {
         let waiting = replica.clone();
         let heard = tokio::spawn(async move { waiting.changed().await });
-        // The listener may start late, so changes continue until one is heard.
+        // The listener may start late, so changes continue until one is received.
         while !heard.is_finished() {
             world.server(project.id).await;
         }

@@ -7,7 +7,7 @@ use crate::house::{
     workspace::{Files, testing::files},
 };
 
-/// What the rule says about a package, given as text.
+/// What the rule says about a package, which is passed as text.
 fn check_in(folder: &str, files: &Files, exceptions: &[Between]) -> Vec<String> {
     let sources = modules::read(files, folder).expect("sources");
     broken(folder, &modules::arrows(files, folder, &sources), exceptions)

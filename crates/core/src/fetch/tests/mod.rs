@@ -1,4 +1,4 @@
-//! Against listeners on loopback that answer what a test tells them to.
+//! Against listeners on loopback that respond as a test says.
 
 mod addresses;
 mod exchange;

@@ -13,7 +13,7 @@ use crate::{
     testing::{Fault, HostileProvider, Script, literals},
 };
 
-/// A provider, and what is known of it.
+/// A provider, and what is known about it.
 struct World {
     provider: HostileProvider,
     providers: Providers,
@@ -44,7 +44,7 @@ struct Typed {
     choice: AuthenticationChoice,
 }
 
-/// What the provider of this issuer does, what is typed, and a piece of what is said.
+/// What the provider of this issuer does, what is entered, and a part of the finding.
 type Row = (fn(&mut Script, &str), fn(&mut Typed), &'static str);
 
 /// Makes the provider publish this in addition to the usual.
