@@ -30,7 +30,7 @@ pub use wire::{
     splice, sse, uri_expansion, uri_template, verdict, version,
 };
 
-/// One server and what is known of it.
+/// One server and what is known about it.
 pub mod upstream {
     pub use crate::peer::{config::UpstreamConfig, unavailable::Unavailable, upstream::Upstream};
 }

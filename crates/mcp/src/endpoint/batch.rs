@@ -144,7 +144,7 @@ impl<T: Transport> Endpoint<T> {
             lasting,
             client: &client,
         };
-        // Each is noted as it goes on, so that what a client does not wait for is logged too.
+        // Each is recorded as it proceeds, so that what a client does not wait for is logged too.
         reached.batch.resize_with(requests.len(), Reached::default);
         let serving: Vec<BoxFuture<'_, _>> = requests
             .into_iter()

@@ -1,5 +1,5 @@
 //! Answers of clients that arrive at another replica than the one that waits for them: they are passed on in letters, and a
-//! call that is held there goes on there, with its result sent back in the answer.
+//! call that is held there continues there, with its result sent back in the answer.
 
 use std::{fmt, future::Future, pin::Pin, time::Duration};
 
@@ -35,12 +35,12 @@ use crate::{
 const PASSED_MAX: usize = 4 * 1024 * 1024;
 /// The maximum size of an answer or a retry that is passed to another replica: it is in the database for a moment.
 const LETTER_MAX: usize = 256 * 1024;
-/// How long a call that goes on at another replica may last.
+/// How long a call that continues at another replica can last.
 const CALL_MAX: Duration = Duration::from_mins(10);
 /// How long an answer may take to reach another replica.
 const DELIVERY_MAX: Duration = Duration::from_secs(10);
 
-/// Tells replicas of an instance apart.
+/// Identifies a replica of an instance.
 pub type Replica = crate::peer::seals::Replica;
 
 /// What a replica answers to a letter, once it has.
@@ -59,7 +59,7 @@ pub trait Replicas: Send + Sync + fmt::Debug {
     fn are_possible(&self) -> bool;
 }
 
-/// What one replica tells another.
+/// A message from one replica to another.
 #[derive(Serialize, Deserialize)]
 enum Letter {
     /// A client has answered a question.
@@ -231,7 +231,7 @@ impl<T: Transport> Endpoint<T> {
             return None;
         };
         let reading = Limited::new(Answer::events(events), PASSED_MAX).collect();
-        // No one waits for longer.
+        // The longest wait.
         let read = tokio::time::timeout(CALL_MAX, reading).await;
         let mut decoder = Decoder::new(PASSED_MAX);
         if let Ok(Ok(read)) = read {

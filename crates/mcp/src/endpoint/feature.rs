@@ -15,7 +15,7 @@ pub(super) enum Feature {
     Listen,
     /// Which log messages are wanted.
     SetLevel,
-    /// Being told that a resource changes.
+    /// Being notified that a resource changes.
     Subscribe,
     /// No longer being notified.
     Unsubscribe,

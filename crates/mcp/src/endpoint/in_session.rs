@@ -73,7 +73,7 @@ impl<T: Transport> Endpoint<T> {
         }
     }
 
-    /// Answers a GET that goes on with the answer to a call.
+    /// Answers a GET that continues the answer to a call.
     fn resume(
         &self,
         session: &Session,
@@ -95,7 +95,7 @@ impl<T: Transport> Endpoint<T> {
         reply::events(Answer::following(Box::new(following)))
     }
 
-    /// The session that a DELETE is to end, or the refusal. It goes on until [`Federation::end`].
+    /// The session that a DELETE ends, or the refusal. It continues until [`Federation::end`].
     pub fn ending(
         &self,
         gateway_id: GatewayId,
@@ -127,7 +127,7 @@ impl<T: Transport> Endpoint<T> {
             .ok_or_else(|| {
                 Refusal::new(
                     ErrorCode::INVALID_REQUEST,
-                    "Mcp-Session-Id is missing; begin with `initialize` and send the id it answers with.",
+                    "Mcp-Session-Id is missing; begin with `initialize` and send the ID from its response.",
                 )
                 .with_status(StatusCode::BAD_REQUEST)
             })?;

@@ -105,7 +105,7 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// What an event of so many bytes takes.
+    /// What an event of this many bytes takes.
     pub(super) const fn of_event(bytes: usize) -> usize {
         bytes + EVENT_BYTES
     }
@@ -127,7 +127,7 @@ impl Share {
         has_room
     }
 
-    /// Gives so many bytes back.
+    /// Returns this many bytes.
     pub(super) fn shrink(&mut self, bytes: usize) {
         self.bytes -= bytes;
         self.kept.lock().give_back(&self.owner, bytes);

@@ -26,10 +26,10 @@ use crate::{
     wire::{json::json_string, jsonrpc, listing::ListKind, meta_keys::SUBSCRIPTION_ID, sse},
 };
 
-/// How often the stream looks whether it may go on: an ended grant or session ends it within this time, and a change of the
-/// gateway is told.
+/// How often the stream checks whether it can continue: an ended grant or session ends it within this time, and a change of
+/// the gateway is reported.
 const LOOK: Duration = Duration::from_secs(2);
-/// A comment is sent every so many looks, so that proxies do not take the stream for dead.
+/// A comment is sent after this many checks, so that proxies do not take the stream for dead.
 const LOOKS_PER_COMMENT: u8 = 8;
 
 /// The plan of the gateway as it is now, for as long as the user may listen.

@@ -1,4 +1,4 @@
-//! What became of a request, for the request log, metrics and the activity.
+//! The outcome of a request, for the request log, metrics and the activity.
 
 use std::{sync::Arc, time::Instant};
 
@@ -17,14 +17,14 @@ use crate::{
     wire::{envelope::Request, scan, version::ProtocolVersion},
 };
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Debug, Default)]
 pub struct Reached {
     /// The server it went to.
     pub server: Option<Arc<Upstream>>,
     /// Why there was no usable answer, in a word.
     pub failure: Option<&'static str>,
-    /// What became of the requests of a batch.
+    /// The outcomes of the requests of a batch.
     pub batch: Vec<Self>,
     /// The kind of request; `None` if it could not be read.
     pub kind: Option<RequestKind>,

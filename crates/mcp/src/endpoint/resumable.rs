@@ -1,5 +1,5 @@
 //! Answers that a client with a session can come back to while the call runs, and for a moment after (2025-11-25
-//! basic/transports, "Resumability and Redelivery"): its events have ids and are kept, and a GET with `Last-Event-ID` goes on
+//! basic/transports, "Resumability and Redelivery"): its events have ids and are kept, and a GET with `Last-Event-ID` continues
 //! after one of them.
 //!
 //! An answer whose events are all here costs nothing of that. The first time that its server is waited for, the client gets an
@@ -207,7 +207,7 @@ impl<B> Resumable<B>
 where
     B: Body<Data = Bytes, Error: fmt::Display> + Send + Unpin + 'static,
 {
-    /// What a reader gets next, who has passed on the events up to a number; nothing once there is no more for it.
+    /// What a reader that has passed on the events up to a number gets next; `None` once there is no more for it.
     fn poll(
         &self,
         cx: &mut Context<'_>,
@@ -299,7 +299,7 @@ impl<B> State<B> {
 
 /// An answer as one connection of its client reads it, whatever carries its bytes.
 pub(super) trait Follow: Send {
-    /// What was wrong with it, in a word; told once.
+    /// What was wrong with it, in a word; reported once.
     fn take_fault(&mut self) -> Option<&'static str>;
 
     /// The next piece.

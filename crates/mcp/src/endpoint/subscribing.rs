@@ -199,7 +199,7 @@ impl<T: Transport> Endpoint<T> {
         }
     }
 
-    /// Answers `resources/unsubscribe`. What was not subscribed to is not told of either.
+    /// Answers `resources/unsubscribe`. What was not subscribed to is not an error.
     pub(super) async fn unsubscribe_from_resource(&self, asking: &Asking<'_>) -> Response<Answer<T::Body>> {
         match of_resource(asking) {
             Ok((uri, session)) => {
@@ -235,7 +235,7 @@ fn of_resource<'a>(asking: &'a Asking<'_>) -> Result<(&'a str, &'a Session), Ref
     };
     let params = asking.request.params.as_ref();
     let uri = params.and_then(|params| params.uri.as_ref()).ok_or_else(|| {
-        let message = "params.uri is missing; give the uri of a resource from resources/list.";
+        let message = "params.uri is missing; send the uri of a resource from resources/list.";
         Refusal::new(ErrorCode::INVALID_PARAMS, message)
     })?;
     Ok((&uri.value, session))
@@ -245,7 +245,7 @@ fn of_resource<'a>(asking: &'a Asking<'_>) -> Result<(&'a str, &'a Session), Ref
 fn asked(asking: &Asking<'_>) -> Result<Filter, Refusal> {
     let malformed = |message: String| Refusal::new(ErrorCode::INVALID_PARAMS, message);
     let missing = || {
-        let message = "params.notifications is missing; say in it which changes to tell, like `\"toolsListChanged\":true`.";
+        let message = "params.notifications is missing; list in it which changes to report, like `\"toolsListChanged\":true`.";
         malformed(message.to_owned())
     };
     let body = asking.body;
@@ -293,7 +293,7 @@ fn texts(
     let elements = scan::elements(body, list.value).unwrap_or_default();
     if elements.len() > most {
         return Err(malformed(format!(
-            "params.notifications.{name} lists {} {things}; at most {most} are told of on one stream.",
+            "params.notifications.{name} lists {} {things}; at most {most} can be followed on one stream.",
             elements.len()
         )));
     }

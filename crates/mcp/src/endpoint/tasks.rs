@@ -216,7 +216,7 @@ impl<T: Transport> Endpoint<T> {
                 client_era: asking.client.era(),
                 logs: asking.client.logs(),
                 takes_stream: asking.headers.is_some_and(takes_stream),
-                // No one reads what a server asks with the answer.
+                // What a server asks with the answer is not read.
                 client: Respondent {
                     can: ClientCapabilities::default(),
                     session: None,

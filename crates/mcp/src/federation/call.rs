@@ -36,22 +36,22 @@ use crate::{
 pub(crate) enum TaskError {
     /// Its id is not one that the user got here.
     #[error(
-        "`taskId` was not issued by this gateway to this user, or it was altered. Use the id as the answer that began the task gave it."
+        "`taskId` was not issued by this gateway to this user, or it was altered. Use the ID as in the response that started the task."
     )]
     Foreign,
-    /// Its server is not part of the gateway any more.
+    /// Its server is no longer part of the gateway.
     #[error(
-        "The server of this task is no longer part of this gateway, so the task cannot be asked for here."
+        "The server of this task is no longer part of this gateway, so the task is not available here."
     )]
     ServerGone,
     /// Its server is of the other era.
     #[error(
-        "The server of this task speaks a revision of MCP in which tasks have another form than in the one of this client. Use a client of the revision that the task was begun with."
+        "The server of this task uses a revision of MCP in which tasks have a different form. Use a client of the revision that the task was started with."
     )]
     OtherEra,
     /// The tool works only as a task, and the client has no way to ask for one.
     #[error(
-        "The tool works only as a task of revision 2025-11-25, for which clients of later revisions cannot ask."
+        "The tool works only as a task of revision 2025-11-25, which clients of later revisions cannot request."
     )]
     OnlyTask,
     /// The client does not declare that it can follow tasks.
@@ -140,12 +140,12 @@ impl CallError {
         match self {
             Self::NoReference => Refusal::new(
                 ErrorCode::INVALID_PARAMS,
-                "params.ref is missing or of an unknown type; give a reference of type `ref/prompt` or `ref/resource`.",
+                "params.ref is missing or of an unknown type; send a reference of type `ref/prompt` or `ref/resource`.",
             ),
             Self::NoName(kind, member) => Refusal::new(
                 ErrorCode::INVALID_PARAMS,
                 format!(
-                    "{member} is missing; give the {} of a {} from {}.",
+                    "{member} is missing; send the {} of a {} from {}.",
                     kind.key(),
                     kind.singular(),
                     kind.method()
@@ -168,7 +168,7 @@ impl CallError {
             Self::Headers(mismatch) => Refusal::from(mismatch),
             Self::NoTask => Refusal::new(
                 ErrorCode::INVALID_PARAMS,
-                "params.taskId is missing; give the id of a task as the answer that began it gave it.",
+                "params.taskId is missing; send the ID of a task as in the response that started it.",
             ),
             Self::Task(why) => Refusal::from(*why),
             Self::State(why) => Refusal::new(ErrorCode::INVALID_PARAMS, why.to_string()),
@@ -236,7 +236,7 @@ impl<P: Peers> Federation<P> {
     pub(crate) async fn find(&self, call: &Call<'_>) -> Result<Resolved, CallError> {
         if let Some(task) = call.task {
             let place = call.plan.place_of(task.server);
-            // Which tool began it is not known any more; a server without any has no tasks to lead to.
+            // The tool that started it is no longer known; a server without tools has no tasks to lead to.
             let place = place.filter(|place| call.plan.servers[*place].offers_tools());
             return Ok(Resolved::unlisted(place.ok_or(TaskError::ServerGone)?));
         }
@@ -271,7 +271,7 @@ impl<P: Peers> Federation<P> {
         Ok(Resolved::of(&seen.view, name))
     }
 
-    /// Asks again what there is, because nothing of this name was known.
+    /// Asks the servers again, because this name was unknown.
     async fn look_again(&self, call: &Call<'_>) -> Result<Resolved, CallError> {
         let (plan, caller, Aim { kind, .. }) = (call.plan, call.message.caller, call.aim);
         let name = call.aim.name();

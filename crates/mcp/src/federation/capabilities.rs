@@ -83,7 +83,7 @@ fn known(plan: &Plan, version: ProtocolVersion) -> Declared {
         capabilities = capabilities.or(offered.passes(declared, has_apps));
     }
     if plan.servers.is_empty() {
-        // Clients ask every server for its tools, and some give up on one that has none by what it declares.
+        // Clients ask every server for its tools, and some give up on one that declares none.
         capabilities = [Capability::Tools].into_iter().collect();
     }
     Declared {

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::wire::listing::ServerList;
 
-/// Tells lists apart by their content: SHA-256 of their entries.
+/// Identifies a list by its content: SHA-256 of its entries.
 pub(super) type Fingerprint = [u8; 32];
 
 /// A list of one server, as one user or all users see it.
@@ -34,7 +34,7 @@ pub(crate) fn bytes_of(list: &ServerList) -> usize {
     256 + entries
 }
 
-/// Tells the list apart.
+/// Identifies the list.
 pub(super) fn fingerprint(list: &ServerList) -> Fingerprint {
     let mut digest = Sha256::new();
     for entry in &list.entries {

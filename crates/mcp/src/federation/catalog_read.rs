@@ -37,7 +37,7 @@ const LIST_REQUESTS: u32 = 3;
 
 /// What there is to answer a list with.
 pub(super) enum Found {
-    /// This is good enough, or no better is to be had now.
+    /// This is good enough, or nothing better is available now.
     Now(Result<Catalog, Unavailable>),
     /// The list is being read; `last` is the answer if that takes too long.
     Reading {
@@ -93,7 +93,7 @@ pub(super) async fn catalog<P: Peers>(
         let reading = read(lists, server, kind, caller, &catalogs.slot(upstream, whose));
         match reading.wait(upstream, caller.slot()).await {
             Awaited::Ours(outcome) => return outcome.or_else(|why| last.ok_or(why)),
-            // Where the server has turned out to tell users apart, the next reading is this user's own.
+            // If the server has turned out to distinguish users, the next reading is this user's own.
             Awaited::Again => {}
         }
     }

@@ -1,11 +1,11 @@
 //! What is known about a server's lists of one kind: kept as long as the server says, shared between users only if the
 //! server cannot distinguish them (2026-07-28 server/utilities/caching). How lists are read is in [`super::catalog_read`].
 //!
-//! The rule: a list is whose the session is in which it was read. A stateless server that is not told who its users are
-//! has one list for all, unless it calls it private; a stateless one that learns who the user is has one for each user;
-//! and one with sessions has one for each conversation, because it can change what it lists there and need not say so
-//! ([`Upstream::whose`]). What is kept of equal lists is kept once, so that a list for each conversation costs its
-//! reading and a few hundred bytes.
+//! The rule: a list belongs to the owner of the session in which it was read. A stateless server that does not learn who
+//! its users are has one list for all, unless it calls it private; a stateless one that learns who the user is has one
+//! for each user; and one with sessions has one for each conversation, because it can change what it lists there and need
+//! not say so ([`Upstream::whose`]). What is kept of equal lists is kept once, so that a list for each conversation costs
+//! its reading and a few hundred bytes.
 
 use std::{
     sync::{
@@ -123,7 +123,7 @@ pub(crate) enum Freshness {
     Fresh,
     /// Whatever there is.
     Any,
-    /// A name was missing: newer than what there is, unless that was read just now.
+    /// A name was missing: newer than the present one, unless that was read just now.
     LookAgain,
 }
 
@@ -140,7 +140,7 @@ impl Freshness {
 }
 
 impl Catalogs {
-    /// Whether its lists are kept apart by user.
+    /// Whether its lists are kept separately for each user.
     pub(super) fn is_private(&self, upstream: &Upstream) -> bool {
         upstream.knows_users() || self.private.load(Ordering::Acquire)
     }
@@ -265,7 +265,7 @@ impl Catalogs {
     ) -> Catalog {
         let fingerprint = fingerprint(&fetched.list);
         slot.failed.store(None);
-        // An equal list is kept once, no matter for whom it was read, and what was made of it stays good.
+        // An equal list is kept once, no matter for whom it was read, and what was made of it stays valid.
         let known = self.lists.get(&fingerprint);
         let known = known.and_then(|kept| Some((kept.get(fetched.read_at)?, kept)));
         let (list, kept) = known.unwrap_or_else(|| {

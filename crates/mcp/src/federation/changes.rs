@@ -63,12 +63,12 @@ impl Default for Changes {
 impl Changes {
     /// Tells all who listen.
     pub(super) fn tell(&self, change: Change) {
-        // No one need listen.
+        // Listening is not needed.
         let _ = self.told.send(change);
     }
 
-    /// What is wanted of which a change of this URI is one that a server tells in this session, and whose that is. Where a
-    /// session is listened to aside, resources are asked for in that of all conversations of the user.
+    /// The wanted resources to which a change of this URI applies, if a server reports it in this session, and whose they
+    /// are. Where a session is listened to aside, resources are asked for in that of all conversations of the user.
     pub(super) fn wanted_by(&self, uri: &str, whose: SlotKey) -> Vec<(Option<SlotKey>, Arc<str>)> {
         let of_user = SlotKey::from(whose.caller());
         let streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);

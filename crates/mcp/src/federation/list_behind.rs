@@ -44,8 +44,8 @@ impl Behind {
         })
     }
 
-    /// Waits until a reading is to be given up: all who waited for the outcome have left, and nothing lets it go on, or
-    /// too many of its project go on already. With `goes_on` they were answered without it, and the next list needs it.
+    /// Waits until a reading has to be cancelled: all waiters have left, and nothing keeps it running, or too many of
+    /// its project are running already. With `goes_on` they were answered without it, and the next list needs it.
     pub(super) async fn given_up<V>(
         self: &Arc<Self>,
         project: ProjectId,

@@ -14,7 +14,7 @@ pub(super) struct Counter(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    /// None once the list has been read or given up.
+    /// `None` once the list has been read or cancelled.
     reading: Mutex<Option<Reading>>,
     /// Whether something did not fit.
     full: AtomicBool,

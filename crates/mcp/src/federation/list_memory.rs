@@ -18,7 +18,7 @@ pub(super) use reading::Reading;
 
 use crate::wire::listing::MAX_BYTES_PER_SERVER;
 
-/// A list is one of so many that fit into the share of its project, at least. While one is read, a page of the same size
+/// At least this many lists fit into the share of a project. While one is read, a page of the same size
 /// is held with it.
 const LISTS_IN_A_SHARE: usize = 8;
 /// How exactly it is known when a list was last used, milliseconds: a hot list is not written to at each request.

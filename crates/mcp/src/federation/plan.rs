@@ -48,7 +48,7 @@ pub struct Plan {
     /// The gateway.
     pub gateway_id: GatewayId,
     pub(crate) project: ProjectId,
-    /// Tells plans of one gateway apart: what was made for an earlier configuration is not used for a later one.
+    /// Distinguishes plans of one gateway: what was made for an earlier configuration is not used for a later one.
     pub(super) serial: u64,
     /// Who answers (`serverInfo`), as JSON text.
     pub(crate) server_info: Arc<str>,
@@ -61,7 +61,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan of a configuration; `server` finds what is known of each of its servers.
+    /// The plan of a configuration; `server` returns what is known about each of its servers.
     pub(super) fn new(
         serial: u64,
         mut config: GatewayConfig,

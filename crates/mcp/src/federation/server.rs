@@ -1,4 +1,4 @@
-//! A server and what is known of its lists. It is shared by all gateways that federate the server and survives changes of
+//! A server and what is known about its lists. It is shared by all gateways that federate the server and survives changes of
 //! the configuration that do not concern it.
 
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::{
     wire::listing::{ByKind, ListKind},
 };
 
-/// A server and what is known of its lists.
+/// A server and what is known about its lists.
 #[derive(Debug)]
 pub(crate) struct Server {
     /// The server itself.
@@ -34,7 +34,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Whether its lists of this kind are kept apart by user.
+    /// Whether its lists of this kind are kept separately for each user.
     pub(super) fn is_private(&self, kind: ListKind) -> bool {
         self.catalogs.of(kind).is_private(&self.upstream)
     }

@@ -1,6 +1,6 @@
 //! The resources whose changes clients want, and what leads there while they listen.
 //!
-//! A client within a session asks for one resource after the other, and listens apart from that; a stateless one says with
+//! A client within a session asks for one resource after the other, and listens separately; a stateless one says with
 //! its listening stream which it wants. In both cases a server is only asked while the client listens.
 
 mod clients;
@@ -214,7 +214,7 @@ pub(crate) enum TooMany {
     OfAll,
     /// The URI is too long.
     #[error(
-        "params.uri is longer than {URI_MAX} bytes; the gateway cannot tell of changes of this resource."
+        "params.uri is longer than {URI_MAX} bytes; the gateway cannot report changes of this resource."
     )]
     Long,
 }

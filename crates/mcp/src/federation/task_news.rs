@@ -50,12 +50,12 @@ impl TaskNews {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
         match self.told.poll_recv(cx) {
             Poll::Ready(Some(message)) => Poll::Ready(message),
-            // No server tells anything more.
+            // The servers no longer report anything.
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     }
 
-    /// From now on only servers of this plan tell.
+    /// From now on only servers of this plan report.
     pub(crate) fn keep_to(&mut self, plan: &Plan) {
         self.streams.retain(|stream| {
             plan.place_of(stream.server)

@@ -21,7 +21,7 @@ pub(super) struct UnderWay {
     behind: GoesOn,
 }
 
-/// A list while it is read, for one who waits for it. Without any it is given up after a while.
+/// A list while it is read, for a waiter. Without waiters it is cancelled after a while.
 #[derive(Debug)]
 pub(super) struct Reading {
     /// When it began.
@@ -31,7 +31,7 @@ pub(super) struct Reading {
     behind: GoesOn,
 }
 
-/// Lets a reading go on without anyone who waits.
+/// Lets a reading continue without waiters.
 #[derive(Debug, Clone, Default)]
 pub(super) struct GoesOn(pub(super) Arc<AtomicBool>);
 
@@ -56,13 +56,13 @@ pub(super) enum Outcome {
 /// What a reading is for one of those who wait for it.
 pub(super) enum Awaited {
     Ours(Result<Catalog, Unavailable>),
-    /// It has to be read again: it turned out to be the list of another user or conversation, or the reading was given up
+    /// It has to be read again: it turned out to be the list of another user or conversation, or the reading was cancelled
     /// just before.
     Again,
 }
 
 impl UnderWay {
-    /// A reading that begins now: what lets others come to wait for it, what its first waits with, and what tells them all.
+    /// A reading that begins now: a handle for others to wait for it, the first waiter, and what notifies them all.
     pub(super) fn begin(of: SlotKey) -> (Self, Reading, Arc<watch::Sender<Option<Outcome>>>) {
         let (told, outcome) = watch::channel(None);
         let told = Arc::new(told);

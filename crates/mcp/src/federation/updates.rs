@@ -25,20 +25,20 @@ use crate::{
 /// After this long at most, a client learns that changes are reported, even if a server has not said so yet.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Why the changes of a resource are not told.
+/// Why the changes of a resource are not reported.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotSubscribed {
     /// The gateway does not offer it.
     #[error(transparent)]
     Unknown(#[from] CallError),
     /// Its server does not report changes.
-    #[error("The server `{0}` does not tell when this resource changes.")]
+    #[error("The server `{0}` does not report changes of this resource.")]
     NotTold(String),
     /// There are too many.
     #[error(transparent)]
     TooMany(#[from] TooMany),
     /// The server refused.
-    #[error("The server `{0}` refused to tell when this resource changes.")]
+    #[error("The server `{0}` refused to report changes of this resource.")]
     Refused(String, ErrorCode),
     /// The server cannot be asked.
     #[error(transparent)]
@@ -124,7 +124,7 @@ impl<P: Peers> Federation<P> {
     }
 
     /// Finds where all that a client wants leads, and has the servers asked for it; the client must listen. What leads nowhere
-    /// now is not told.
+    /// now is not reported.
     pub(crate) async fn resubscribe(&self, plan: &Plan, caller: Caller<'_>, client: &Arc<Subscribed>) {
         let uris = client.uris();
         if uris.is_empty() {

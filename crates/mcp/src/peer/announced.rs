@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::wire::listing::ListKind;
 
-/// The lists that change apart: templates change with the resources.
+/// The lists that change separately: templates change with the resources.
 pub(crate) const ANNOUNCED: [ListKind; 3] = [ListKind::Tools, ListKind::Prompts, ListKind::Resources];
 /// Nothing is said to have changed more often.
 const QUIET: Duration = Duration::from_secs(1);

@@ -41,7 +41,7 @@ pub(super) const EVENT_MAX: usize = 32 * 1024 * 1024;
 pub(crate) struct EventsAnswer<B> {
     /// Nothing before the server's answer has come.
     body: Option<B>,
-    /// What is waited for: the answer, or a stream that goes on.
+    /// What is waited for: the answer, or a stream that continues.
     opening: Option<Opening<B>>,
     decoder: Decoder,
     bridge: Bridge,
@@ -218,7 +218,7 @@ where
         }
     }
 
-    /// What comes from the server, also on a stream that goes on in another's place.
+    /// What comes from the server, also on a stream that replaces another.
     fn poll_server(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         if let Some(opening) = &mut self.opening {
             let opened = std::task::ready!(opening.as_mut().poll(cx));
@@ -244,7 +244,7 @@ where
         }
     }
 
-    /// Whether the stream that was closed goes on.
+    /// Whether the stream that was closed continues.
     fn goes_on(&mut self) -> bool {
         self.opening = self
             .resume

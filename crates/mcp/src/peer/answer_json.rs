@@ -20,7 +20,7 @@ use super::{
 };
 use crate::wire::bridge_splice::Splicer;
 
-/// An answer that says it is no longer than this is passed on once all of it is here, bytes: its length is known then, whatever
+/// An answer that declares at most this many bytes is passed on once all of it has arrived: its length is known then, whatever
 /// is spliced into it, and a client can do nothing with a part of it.
 const GATHERED_MAX: u64 = 256 * 1024;
 
@@ -242,7 +242,7 @@ where
                     }
                 },
             };
-            // No one asks for more after the last byte of a known length: what ends in its middle is refused with that.
+            // Nothing is read after the last byte of a known length: an incomplete answer is refused there.
             if is_last && let Err(why) = self.complete() {
                 return self.fail(why);
             }

@@ -50,7 +50,7 @@ use crate::wire::{
     version::Era,
 };
 
-/// How long the first call of a session waits until its server is listened to; one that asks before is not heard.
+/// How long the first call of a session waits until its server is listened to; one that asks earlier is not received.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The maximum size of one event there, in bytes; it can contain a picture for a model.
 const EVENT_MAX: usize = 8 * 1024 * 1024;
@@ -291,7 +291,7 @@ impl<T: Transport> Ear<T> {
         }
     }
 
-    /// Notes what the server tells in the session and asks nothing with.
+    /// Records what the server reports in the session without asking anything.
     fn note(&self, notification: &Notification<'_>, message: &Bytes) {
         if message.len() > NOTE_MAX {
             return;
@@ -326,7 +326,7 @@ impl<T: Transport> Ear<T> {
     }
 }
 
-/// The answer to a question that is not passed on, because so many calls run in its session.
+/// The answer to a question that is not passed on, because this many calls run in its session.
 fn not_attributed(request: &Request<'_>, running: usize) -> Bytes {
     let why = if running == 0 {
         "No call runs in this session whose client could be asked.".to_owned()

@@ -1,5 +1,5 @@
 //! Answering a server's own requests while its answer to our request is read: some ask whether the gateway is still
-//! there before they go on.
+//! there before they continue.
 
 use std::time::Duration;
 

@@ -97,7 +97,7 @@ impl CallGuard {
         self.held = held;
     }
 
-    /// What is held for as long as the call runs, for one that goes on after this answer.
+    /// What is held for as long as the call runs, for one that continues after this answer.
     pub(super) const fn take_held(&mut self) -> Option<Held> {
         self.held.take()
     }
@@ -201,7 +201,7 @@ impl<T: Transport> SessionCall<T> {
 impl<T: Transport> Backchannel for SessionCall<T> {
     fn cancel(&self) {
         let id = String::from_utf8_lossy(&self.id);
-        let params = format!(r#"{{"requestId":{id},"reason":"The client gave the request up."}}"#);
+        let params = format!(r#"{{"requestId":{id},"reason":"The client cancelled the request."}}"#);
         self.send(jsonrpc::write_notification(
             "notifications/cancelled",
             Some(params.as_bytes()),

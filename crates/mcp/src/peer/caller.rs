@@ -69,7 +69,7 @@ impl RuleClass {
     pub const EVERYONE: Self = Self(0);
 }
 
-/// Whether a user may go on: their credentials are still good.
+/// Whether a user is still allowed: their credentials are still valid.
 pub type Alive = Box<dyn Fn() -> bool + Send + Sync>;
 
 /// What runs for a user.
@@ -86,12 +86,12 @@ pub enum Runs {
 pub enum Busy {
     /// The maximum number of their own requests is running.
     #[error(
-        "{0} of your requests are running at this gateway, which is as many as may run at once. Try again when one has finished."
+        "{0} of your requests are running at this gateway, which is the limit. Try again when one has finished."
     )]
     Person(u32),
     /// The maximum number of their own messages is on its way.
     #[error(
-        "{0} of your messages to this gateway are still on their way, which is as many as may be at once. Try again when one has arrived."
+        "{0} of your messages to this gateway are still on their way, which is the limit. Try again when one has arrived."
     )]
     Sending(u32),
     /// The project of the gateway has the maximum number running.
@@ -111,7 +111,7 @@ pub trait Identify: Send + Sync {
     /// borrows who its user is, so that it needs no allocation; only what continues after it needs this one.
     fn kept(&self) -> Arc<dyn Identify>;
 
-    /// Tells, for as long as an answer to the user streams, whether they may go on.
+    /// Tells, for as long as an answer to the user streams, whether they are still allowed.
     fn alive(&self) -> Alive;
 
     /// The trace that a request takes along to its server, given the one that its message names.
@@ -135,7 +135,7 @@ pub trait Identify: Send + Sync {
 /// of other conversations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conversation {
-    /// Tells those of one user apart.
+    /// Distinguishes those of one user.
     pub(crate) key: [u8; 16],
     /// The capabilities that servers receive, as the JSON text of an object.
     pub(crate) declares: Arc<str>,

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue};
 
 use super::{config::UpstreamConfig, unavailable::Unavailable, upstream::ASSERTION};
 
-/// What goes with each request for a user to one server.
+/// What is sent with each request for a user to one server.
 #[derive(Clone, Default)]
 pub struct Credentials {
     /// The signed identity assertion: the value of `Gatewright-Assertion`.

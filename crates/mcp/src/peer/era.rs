@@ -31,7 +31,7 @@ pub(super) fn denies_modern(status: StatusCode, code: ErrorCode) -> bool {
 /// What an answer says of the session its request was sent in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SessionLoss {
-    /// Nothing: it goes on.
+    /// Nothing: it continues.
     No,
     /// It has ended, and by the standard nothing was done with the request.
     Surely,

@@ -191,7 +191,7 @@ impl<T: Transport> Net<T> {
             .as_deref()
             .and_then(ProtocolVersion::parse)
             .filter(|version| version.era() == Era::Legacy)
-            .ok_or_else(|| upstream.not_mcp("a protocol version Gatewright does not speak"))?;
+            .ok_or_else(|| upstream.not_mcp("a protocol version that Gatewright does not support"))?;
         upstream.note_about(About::read(body, result.span));
         let capabilities = Capabilities::read(body, result.span);
         upstream.note_declared(capabilities, self.now());

@@ -1,5 +1,5 @@
 //! Calls to servers with sessions that wait for their stateless client: the server asked something, the client received an
-//! `input_required` result, and the call goes on with the retry (2026-07-28 basic/patterns/mrtr). Each is an open
+//! `input_required` result, and the call continues with the retry (2026-07-28 basic/patterns/mrtr). Each is an open
 //! connection to its server, so they are bounded in number, by user and in all, in time, and in what they hold.
 
 use std::{

@@ -45,7 +45,7 @@ use crate::wire::{
 /// The maximum size of an error that says that a session has ended, in bytes.
 const SMALL_ERROR: usize = 4 * 1024;
 
-/// An answer that begins a task is no longer than this, bytes.
+/// The maximum size of an answer that begins a task, in bytes.
 const NEW_TASK_MAX: usize = 64 * 1024;
 
 /// The answer to a call, in the client's era.
@@ -292,7 +292,7 @@ fn ends_session(first: &[u8], session: &UpstreamSession) -> bool {
 }
 
 /// The JSON answer of a stateless server for a client with a session. It is read whole: what must not reach such a
-/// client may stand at its end.
+/// client may be at its end.
 async fn translated<T: Transport>(
     net: &Arc<Net<T>>,
     (body, watch): (T::Body, Watch),

@@ -24,7 +24,7 @@ use crate::wire::{
     media_type::{MediaType, media_type},
 };
 
-/// A client gets a sign of life after this long: proxies and clients give up on what is silent for longer.
+/// A client gets a sign of life after this long: proxies and clients give up on a response that is silent for longer.
 pub(super) const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 
 /// What came of an answer that was waited for.

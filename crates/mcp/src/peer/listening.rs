@@ -39,7 +39,7 @@ const REPLIES_MAX: usize = 64;
 const ANNOUNCED_MAX: usize = 64 * 1024;
 const _: () = assert!(ANNOUNCED_MAX < EVENT_MAX);
 
-/// What became of listening to a server.
+/// The outcome of listening to a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Listened {
     /// The server announces nothing.
@@ -68,12 +68,12 @@ pub(super) struct Heard<B> {
     decoder: Decoder,
     /// The change of what is wanted by which it was asked for.
     asked: u64,
-    /// Of how many resources it tells.
+    /// How many resources it reports.
     resources: usize,
 }
 
 impl<B> Heard<B> {
-    /// What a server has answered that was asked for so many resources.
+    /// The answer of a server that was asked for this many resources.
     pub(super) fn new(answer: Response<B>, asked: u64, resources: usize) -> Self {
         let (head, body) = answer.into_parts();
         Self {

@@ -64,12 +64,12 @@ struct Waiting {
     _place: Place,
 }
 
-/// What became of an answer.
+/// The outcome of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Delivered {
     /// Who asked has it.
     Taken,
-    /// The question was ours, and is no longer open: it was answered already, or given up.
+    /// The question was ours, and is no longer open: it was answered already, or dropped.
     Late,
     /// Another replica asked it.
     Elsewhere(Replica, Nonce),
@@ -108,7 +108,7 @@ impl Mailbox {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens a question to the client of a session; nothing where too many are open.
+    /// Opens a question to the client of a session; `None` if too many are open.
     pub(super) fn ask(
         self: &Arc<Self>,
         session: SessionId,

@@ -15,7 +15,7 @@ use super::{
     upstream::Upstream,
 };
 
-/// What sends and what tells the time.
+/// The transport and the clock.
 #[derive(Debug)]
 pub(crate) struct Net<T> {
     pub(super) transport: T,
@@ -92,7 +92,7 @@ impl<T: Transport> Net<T> {
             }
             Err(error) => error,
         };
-        tracing::info!(server = upstream.slug(), %error, "a server gave no answer");
+        tracing::info!(server = upstream.slug(), %error, "a server did not answer");
         let why = match error {
             TransportError::Unreachable(_) => upstream.unreachable(),
             TransportError::Lost(_) => upstream.lost(),

@@ -102,10 +102,10 @@ pub(crate) enum CallError {
     /// The state it comes with is that of another server.
     #[error("the state of another server")]
     OtherServer,
-    /// It goes on with a call that is no longer held.
+    /// It continues a call that is no longer held.
     #[error("no longer held")]
     NotHeld,
-    /// It goes on with a call that another replica holds, and was not passed on to that.
+    /// It continues a call that another replica holds, and was not passed on to that.
     #[error("{0}")]
     NotPassedOn(&'static str),
 }

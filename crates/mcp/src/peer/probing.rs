@@ -1,5 +1,5 @@
 //! Detecting which era of MCP a server supports, with requests that do nothing (2026-07-28 basic/versioning). No call is
-//! sent before the server's own words have told.
+//! sent before the server has shown it.
 
 use std::{sync::Arc, time::Duration};
 

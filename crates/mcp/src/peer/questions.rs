@@ -115,7 +115,7 @@ struct Until {
 
 /// The outcome of a question.
 pub(super) enum Asked {
-    /// This goes to the client, and the stream goes on.
+    /// This goes to the client, and the stream continues.
     Told(Bytes),
     /// This goes to the client in the place of the result, and the call is held.
     Held(Bytes),
@@ -285,7 +285,7 @@ impl Questions {
         }
     }
 
-    /// Tells whether the user of a held call may go on.
+    /// Tells whether the user of a held call is still allowed.
     pub(super) fn alive(&self) -> Option<Alive> {
         match &self.client {
             Client::Stateless(client) => Some(client.user.caller().identity.alive()),

@@ -24,13 +24,13 @@ use crate::wire::{
     sse::Decoder,
 };
 
-/// Names the event after which a stream goes on.
+/// Names the event after which a stream continues.
 pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// The wait before a stream is requested again, if the server does not say how long.
 const PAUSE: Duration = Duration::from_secs(1);
 /// However short a pause the server asks for. It doubles with each stream that brought nothing.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
-/// The doubled pause is no longer, unless the server asks for it.
+/// The longest doubled pause, unless the server asks for more.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// A longer pause than a server may ask for: the call has ended by then.
 const RETRY_MAX: Duration = Duration::from_hours(1);
@@ -39,7 +39,7 @@ const IN_VAIN_MAX: u32 = 100;
 /// Attempts in a row that bring no stream.
 const FAILURES_MAX: u32 = 5;
 
-/// How the stream of one answer goes on.
+/// How the stream of one answer continues.
 pub(super) struct Resume<B> {
     line: Box<dyn Line<B>>,
     /// Streams since the last message.

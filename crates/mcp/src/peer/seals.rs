@@ -24,11 +24,11 @@ pub(super) const STATE_LIFE: Duration = Duration::from_hours(1);
 /// The maximum length of our IDs.
 const ID_MAX: usize = 256;
 
-/// Tells replicas of an instance apart; a process has another one each time it starts.
+/// Identifies a replica of an instance; a process gets another one each time it starts.
 pub(crate) type Replica = [u8; 8];
 /// A session of a client.
 pub(crate) type SessionId = [u8; 16];
-/// Tells questions, and calls that are held, apart.
+/// Identifies a question, or a call that is held.
 pub(crate) type Nonce = [u8; 16];
 
 /// Seals and opens.
@@ -55,7 +55,7 @@ pub(crate) struct Bound {
 pub(crate) enum State {
     /// The state of the server itself.
     Server(ServerId, String),
-    /// The request goes on as a call that a replica holds.
+    /// The request continues as a call that a replica holds.
     Held(Replica, Nonce),
 }
 

@@ -73,7 +73,7 @@ impl<T: Transport> Net<T> {
                     tracing::debug!(
                         server = upstream.slug(),
                         ?why,
-                        "a server tells of a resource still"
+                        "a server still reports changes of a resource"
                     );
                 }
             }
@@ -83,7 +83,7 @@ impl<T: Transport> Net<T> {
                 tracing::debug!(
                     server = upstream.slug(),
                     ?why,
-                    "the changes of a resource are not told"
+                    "the changes of a resource are not reported"
                 );
             }
         }
@@ -115,7 +115,7 @@ impl<T: Transport> Net<T> {
                 {
                     return Some(Heard::new(answer, asked, uris.len()));
                 }
-                _ => tracing::debug!(server = upstream.slug(), "the changes of resources are not told"),
+                _ => tracing::debug!(server = upstream.slug(), "the changes of resources are not reported"),
             }
             tokio::time::sleep(AGAIN).await;
         }

@@ -48,7 +48,7 @@ pub(crate) struct WantedTasks {
 }
 
 impl<T: Transport> Net<T> {
-    /// Tells a client of tasks for as long as this is polled and the user may go on.
+    /// Reports tasks to a client for as long as this is polled and the user is still allowed.
     pub(super) async fn hear_of_tasks(
         self: &Arc<Self>,
         upstream: &Upstream,
@@ -149,14 +149,14 @@ impl Heard<'_> {
         }
     }
 
-    /// Passes a message on, if it is one for the client; whether the stream goes on.
+    /// Passes a message on, if it is one for the client; returns whether the stream continues.
     async fn take(&mut self, message: &Bytes) -> bool {
         match envelope::parse(message, &Limits::default()) {
             Ok(Message::Notification(notification)) => match &*notification.method.value {
                 "notifications/subscriptions/acknowledged" => {
                     let told = self.acknowledged(message, &notification);
                     if let Some(agreed) = self.agreed.take() {
-                        // No one need wait for it any more.
+                        // It is no longer waited for.
                         let _ = agreed.send(told);
                     }
                     true

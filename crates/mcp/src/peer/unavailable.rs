@@ -140,7 +140,7 @@ impl Unavailable {
                 "Gatewright does not follow redirects: ask the administrator of this gateway to enter the URL the server has now."
             }
             Self::SessionEnded { .. } => "Try again: a new session begins with the next request.",
-            Self::OtherVersion { .. } => "Try again: the next request finds out which version it speaks now.",
+            Self::OtherVersion { .. } => "Try again: the next request detects which version it supports now.",
             Self::NoSession { .. } => {
                 "Ask the administrator of this gateway to set it to *Automatic*, or to check its URL."
             }
@@ -195,7 +195,7 @@ impl fmt::Display for Happened<'_> {
             ),
             Unavailable::OtherVersion { server } => write!(
                 f,
-                "The server `{server}` refused the version of MCP it spoke before."
+                "The server `{server}` refused the version of MCP that it used before."
             ),
             Unavailable::NoSession { server, what } => write!(
                 f,

@@ -1,4 +1,4 @@
-//! One upstream server: how it is configured, and what is known of it. Everything here is shared by all gateways that
+//! One upstream server: how it is configured, and what is known about it. Everything here is shared by all gateways that
 //! federate the server and survives changes of the configuration that do not concern it.
 
 use std::{
@@ -50,7 +50,7 @@ const LEGACY: u8 = 2;
 /// No set of capabilities has these bits.
 const UNDECLARED: u16 = u16::MAX;
 
-/// A server and what is known of it.
+/// A server and what is known about it.
 #[derive(Debug)]
 pub struct Upstream {
     /// How it is called.

@@ -20,7 +20,7 @@ const LOOK: Duration = Duration::from_secs(2);
 pub(super) enum Wake {
     /// It ends.
     End(AnswerError),
-    /// It goes on, and it is this late.
+    /// It continues, and it is this late.
     Look(Instant),
 }
 

@@ -28,7 +28,7 @@ impl Said {
     }
 }
 
-/// Keeps what the connection said, which users of gateways are not told.
+/// Keeps the errors of the connection, which are not shown to users of gateways.
 pub(crate) struct Witness<T> {
     net: Arc<Net<T>>,
     said: Said,

@@ -141,7 +141,7 @@ async fn a_client_with_a_session_cancels_by_id_and_hears_no_more() {
     assert_eq!(text, "");
     let id = server.received("tools/call")[0].json["id"].clone();
     assert_eq!(cancelled(&server).await, [id]);
-    // The other call goes on.
+    // The other call continues.
     let id = server.received("tools/call")[1].json["id"].clone();
     let last = json!({"jsonrpc": "2.0", "id": id, "result": {"content": []}}).to_string();
     open.lock().unwrap()[1].send(event(&last).into()).unwrap();

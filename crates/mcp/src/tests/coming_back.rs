@@ -207,7 +207,7 @@ async fn a_call_whose_client_does_not_come_back_is_cancelled_after_a_minute() {
     assert_eq!(f.cancelled(), 0);
     tokio::time::sleep(Duration::from_secs(11)).await;
     assert_eq!(f.cancelled(), 1);
-    // What came until then is still there, and then there is no more.
+    // What arrived until then is still there, and then there is no more.
     let mut body = f.come_back(&ADA, &headers, &first).into_body();
     for _ in 0..5 {
         assert!(next(&mut body).await.is_some());

@@ -103,7 +103,7 @@ async fn who_has_not_connected_an_account_misses_that_server_only_and_is_told_wh
             )
         );
         assert_eq!(two.count(), 0, "nothing is sent without credentials");
-        // No one else misses anything of it.
+        // Others are not affected.
         assert_eq!(names(&list(&world, &plan, &ADA).await), ["one_a", "two_b"]);
         assert_eq!(call(&world, &plan, &ADA, "two_b").await["result"]["user"], "ada");
     }

@@ -226,7 +226,7 @@ async fn a_server_that_changes_its_era_is_found_out() {
     for (era, initialized) in [(false, 1), (true, 1), (false, 2)] {
         let before = server.received("tools/call").len();
         if upgraded.swap(era, std::sync::atomic::Ordering::SeqCst) != era {
-            // Its refusal tells, and the call that it refused is not made again.
+            // Its refusal shows it, and the call that it refused is not made again.
             let (_, text) = read(world.post(&plan, &ADA, &headers, &body).await).await;
             assert!(text.contains("error"), "{text}");
             assert_eq!(server.received("tools/call").len(), before + 1);

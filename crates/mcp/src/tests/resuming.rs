@@ -31,7 +31,7 @@ fn stream(pieces: &[&str]) -> Response<FakeBody> {
     answer(200, "text/event-stream", FakeBody::of(pieces))
 }
 
-/// A server with sessions that begins its answer to a call with `begun` and closes it, and goes on as `resumed` says, which
+/// A server with sessions that begins its answer to a call with `begun` and closes it, and continues as `resumed` says, which
 /// gets the request, the id of the call and how often it was asked before.
 fn closing(
     begun: &'static str,

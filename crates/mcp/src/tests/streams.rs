@@ -127,7 +127,7 @@ async fn a_revocation_ends_open_answers_whether_the_server_talks_or_not() {
             let mut body = call.answer.into_body();
             let piece = || Bytes::from_static(nothing.as_bytes());
             call.pieces.send(piece()).unwrap();
-            // It goes on while the grant does, well beyond one look.
+            // It continues while the grant does, well beyond one check.
             let waited = tokio::time::timeout(Duration::from_secs(7), async {
                 while body.frame().await.expect("it goes on").is_ok() {}
             });
@@ -330,7 +330,8 @@ async fn what_is_wrong_with_an_answer_is_told_in_a_word_before_its_head_or_after
     }
 }
 
-/// An answer of a stateless server in two pieces, the second of which comes after `pause`: how long it is said to be, and all of it.
+/// An answer of a stateless server in two pieces, the second of which comes after `pause`: how long it is said to be, and
+/// all of it.
 async fn in_two_pieces(pause: Duration, length: usize) -> (Option<u64>, String) {
     let text = "x".repeat(length);
     let whole = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"text":"{text}","resultType":"complete"}}}}"#);
@@ -340,7 +341,7 @@ async fn in_two_pieces(pause: Duration, length: usize) -> (Option<u64>, String) 
     tokio::spawn(async move {
         pieces.send(first.into()).unwrap();
         tokio::time::sleep(pause).await;
-        // No one may read on.
+        // Reading on is not allowed.
         let _ = pieces.send(second.into());
     });
     let user = Revocable::default();

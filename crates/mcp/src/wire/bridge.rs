@@ -95,7 +95,7 @@ impl Bridge {
             Ok(Message::Notification(notification)) => self.notification(data, &notification),
             Ok(Message::Request(request)) => self.request(&request),
             Err(error) => {
-                tracing::debug!(%error, "a message of a server is no JSON-RPC message");
+                tracing::debug!(%error, "a message of a server is not a JSON-RPC message");
                 Step::Drop
             }
         }
@@ -176,7 +176,7 @@ impl Bridge {
     /// The error for a client that cannot be asked for the input that its server wants.
     pub(crate) fn cannot_give_input(&self) -> Bytes {
         self.refuse(
-            "The tool asks for further input, and this client does not declare that it can give any. Use a client that declares the capabilities `elicitation`, `sampling` or `roots`.",
+            "The tool asks for further input, and this client does not declare that it can provide any. Use a client that declares the capabilities `elicitation`, `sampling` or `roots`.",
         )
     }
 

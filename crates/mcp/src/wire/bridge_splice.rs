@@ -31,7 +31,7 @@ pub enum SpliceError {
     /// It ended in the middle.
     #[error("the answer ended before its JSON did")]
     Truncated,
-    /// It asks for what cannot be given within a session.
+    /// It asks for what is not possible within a session.
     #[error("the tool asks for further input in a way that its session has no room for")]
     InputRequired,
     /// Its `requestState` is too long to be sealed.
@@ -336,7 +336,7 @@ impl<S: Seal> Splicer<S> {
         }
     }
 
-    /// Passes bytes of a value; returns where to go on.
+    /// Passes bytes of a value; returns where to continue.
     fn value_bytes(
         &mut self,
         bytes: &[u8],
@@ -390,7 +390,7 @@ impl<S: Seal> Splicer<S> {
         }
     }
 
-    /// Skips to the end of a string or of the piece: most bytes of a large answer lie in strings.
+    /// Skips to the end of a string or of the piece: most bytes of a large answer are in strings.
     fn string_bytes(&mut self, bytes: &[u8], at: usize) -> usize {
         if self.quotes == Quotes::Escaped {
             self.quotes = Quotes::Inside;

@@ -174,7 +174,7 @@ impl Capabilities {
         format!("{{{}}}", members.join(","))
     }
 
-    /// The member `tasks` that says what of it is here; nothing where tools cannot be called as tasks.
+    /// The member `tasks` that lists what is supported; `None` if tools cannot be called as tasks.
     fn tasks(self) -> Option<String> {
         self.has(Capability::TaskCalls).then(|| {
             let declared = Capability::OF_TASKS.into_iter().filter(|one| self.has(*one));

@@ -230,7 +230,7 @@ pub enum Reason {
     Scan(#[from] ScanError),
     /// A list of messages, which 2025-03-26 alone has.
     #[error(
-        "batches of messages are accepted only in sessions of MCP 2025-03-26; send each message as a request of its own"
+        "batches of messages are accepted only in sessions of MCP 2025-03-26; send each message as a separate request"
     )]
     Batch,
     /// JSON, and not an object.

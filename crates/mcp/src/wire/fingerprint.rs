@@ -1,4 +1,4 @@
-//! Telling texts apart without keeping them.
+//! Distinguishing texts without keeping them.
 
 use sha2::{Digest as _, Sha256};
 

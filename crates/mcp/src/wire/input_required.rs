@@ -24,7 +24,7 @@ pub(crate) struct InputRequest {
     pub(crate) method: String,
     /// Its `params` object.
     pub(crate) params: Option<Span>,
-    /// What it asks; nothing where clients know no such request.
+    /// What it asks; `None` if clients do not know such a request.
     pub(crate) question: Option<Question>,
 }
 

@@ -28,7 +28,7 @@ impl ErrorCode {
     pub const METHOD_NOT_FOUND: Self = Self(-32601);
     /// Parameters are missing or mistyped; also an unknown tool, prompt or resource.
     pub const INVALID_PARAMS: Self = Self(-32602);
-    /// Something failed here or upstream that the client cannot mend.
+    /// Something failed here or upstream that the client cannot fix.
     pub const INTERNAL_ERROR: Self = Self(-32603);
     /// Resource not found, in 2025-11-25 and earlier; never sent in the modern era.
     pub const LEGACY_RESOURCE_NOT_FOUND: Self = Self(-32002);
@@ -47,7 +47,7 @@ impl ErrorCode {
         matches!(self.0, -32022..=-32020)
     }
 
-    /// The HTTP status that goes with an error of this code when it is the whole answer to a request.
+    /// The HTTP status for an error of this code if it is the whole answer to a request.
     ///
     /// In the modern era an unknown method is 404 and the checks of version, headers and `_meta` are 400; every other
     /// JSON-RPC error is an answer like any other, 200. What cannot be read as a message is 400 in both eras.

@@ -354,7 +354,7 @@ impl ServerList {
         }
     }
 
-    /// Adds a page; the cursor to go on with, or `None` when this was the last one, a cap is reached or the cursor
+    /// Adds a page; returns the cursor to continue with, or `None` if this was the last one, a cap is reached or the cursor
     /// repeats.
     pub fn push(&mut self, page: Page) -> Option<String> {
         let is_public = page.cache_scope == Some(CacheScope::Public);

@@ -52,7 +52,7 @@ pub enum AnnotationError {
     #[error("x-mcp-header of `{0}` is on a parameter that is neither string, integer nor boolean")]
     Type(String),
     /// It is in a place where a value cannot be found by property names alone.
-    #[error("x-mcp-header stands outside a chain of properties")]
+    #[error("x-mcp-header is outside a chain of properties")]
     Unreachable,
 }
 

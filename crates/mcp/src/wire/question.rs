@@ -25,7 +25,7 @@ pub(crate) enum Question {
 }
 
 impl Question {
-    /// What a request of a server asks; nothing where clients know no such request. `params` is an object in `body`.
+    /// What a request of a server asks; `None` if clients do not know such a request. `params` is an object in `body`.
     pub(crate) fn read(method: &str, body: &[u8], params: Option<Span>) -> Option<Self> {
         let member = |name: &str| {
             let [member] = scan::pick(body, params?, [name]).ok()?;

@@ -1,5 +1,5 @@
 //! A strict JSON reader that never recurses and never allocates while it reads: it bounds depth, checks syntax
-//! (RFC 8259), and returns where values lie. Everything that must not change a byte is built on spans.
+//! (RFC 8259), and returns where values are. Everything that must not change a byte is built on spans.
 
 mod scanner;
 
@@ -37,7 +37,7 @@ impl Span {
         self.len() == 0
     }
 
-    /// The bytes it names in `body`; empty when it lies outside.
+    /// The bytes it names in `body`; empty if it is outside.
     pub fn of(self, body: &[u8]) -> &[u8] {
         body.get(self.start..self.end).unwrap_or_default()
     }

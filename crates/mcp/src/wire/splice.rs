@@ -17,7 +17,7 @@ pub enum SpliceError {
     #[error("two edits overlap at byte {0}")]
     Overlap(usize),
     /// An edit is outside the body.
-    #[error("an edit lies outside the body, at byte {0}")]
+    #[error("an edit is outside the body, at byte {0}")]
     OutOfBounds(usize),
     /// What should be an object is not one.
     #[error(transparent)]
@@ -188,7 +188,7 @@ impl<'a> Splice<'a> {
                     kept += 1;
                     self.edits.push((value, with));
                 }
-                // One that is removed after a member that stays goes with the comma before it.
+                // One that is removed after a member that stays is removed with the comma before it.
                 Some(_) => match previous_end.filter(|_| kept > 0) {
                     Some(end) => self.edits.push((Span::new(end, value.end), Cow::Borrowed(b""))),
                     None => at_front = Some(Span::new(name.start, value.end)),

@@ -295,7 +295,7 @@ fn messages(event: Event) -> VecDeque<Event> {
 }
 
 /// One event as bytes. Data with line breaks becomes several data lines, so that whatever it holds it can neither end the
-/// event nor begin another; CR and CRLF in it are read back as LF, which JSON does not tell apart.
+/// event nor begin another; CR and CRLF in it are read back as LF, which JSON does not distinguish.
 pub fn encode(event: Option<&str>, id: Option<&str>, data: &[u8]) -> Result<Bytes, EncodeError> {
     let mut out = Vec::with_capacity(data.len() + 32);
     for (name, value) in [("event", event), ("id", id)] {

@@ -244,7 +244,7 @@ impl Conversation {
                 .is_some_and(|at| at.elapsed() >= readers.idle_after())
     }
 
-    /// Hands a message to the one it is for. A reader that reads nothing, or for which there is no room, loses its part.
+    /// Passes a message to its reader. A reader that reads nothing, or for which there is no room, loses its part.
     async fn hand_on(&self, data: &[u8]) {
         let Some((reader, whose)) = self.reader_of(data) else {
             return;

@@ -26,7 +26,7 @@ const HELD_MAX: usize = 256 * 1024;
 /// Bytes are counted in these.
 const UNIT: usize = 1024;
 
-/// Stands for a conversation as its session. No one outside can guess it.
+/// Represents a conversation as its session. It cannot be guessed from outside.
 pub(super) type Number = u128;
 
 /// Conversations by the number that represents the session.
@@ -99,7 +99,7 @@ impl Conversations {
         })
     }
 
-    /// Room for so many bytes in memory, if there is any.
+    /// Room for this many bytes in memory, if there is any.
     pub(super) fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         let units = u32::try_from(bytes.div_ceil(UNIT)).ok()?;
         Arc::clone(&self.room).try_acquire_many_owned(units).ok()

@@ -314,7 +314,7 @@ async fn a_conversation_whose_first_message_leads_to_nothing_ends_soon() {
     let dropped = Arc::clone(&old.streams.lock().unwrap()[0].dropped);
     tokio::time::sleep(Duration::from_secs(70)).await;
     assert!(dropped.load(std::sync::atomic::Ordering::Acquire));
-    // One that goes on stays.
+    // One that continues stays.
     old.streams.lock().unwrap().clear();
     let session = old.begun().await;
     let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});

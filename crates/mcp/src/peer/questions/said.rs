@@ -66,7 +66,7 @@ pub(super) fn answered(answer: &Bytes, theirs: &RequestId) -> Option<Bytes> {
 pub(super) fn no_answer(theirs: &RequestId) -> Bytes {
     let refusal = Refusal::new(
         ErrorCode::INTERNAL_ERROR,
-        "The client did not answer: it went away, took too long, or the call is over.",
+        "The client did not answer: it disconnected, took too long, or the call has ended.",
     );
     refusal.to_response(Some(theirs), Era::Legacy)
 }

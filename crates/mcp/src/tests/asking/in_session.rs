@@ -190,7 +190,7 @@ async fn two_users_with_equal_ids_at_the_server_get_each_their_own_questions() {
     first.nothing_comes().await;
     second.nothing_comes().await;
     for reply in old.replies(2).await {
-        // Each went within the session of its own user.
+        // Each was sent within the session of its own user.
         let call = old.server.received("tools/call");
         let of_ada = reply.json["result"]["of"] == "ada";
         let within = call[usize::from(!of_ada)].header("mcp-session-id");

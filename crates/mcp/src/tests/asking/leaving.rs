@@ -1,4 +1,4 @@
-//! Questions that end without an answer: a client that goes away or takes too long, a server that gives up, a call that is
+//! Questions that end without an answer: a client that disconnects or takes too long, a server that cancels, a call that is
 //! over.
 
 use std::time::Duration;

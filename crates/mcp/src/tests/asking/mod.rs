@@ -55,7 +55,7 @@ impl OldServer {
         Stream(pieces.expect("a call was made"))
     }
 
-    /// What the server was sent in answer to its requests, in order, once so much has come.
+    /// What the server received in answer to its requests, in order, once this much has arrived.
     async fn replies(&self, count: usize) -> Vec<Received> {
         let answers = || {
             let all = self.server.received.lock().unwrap();

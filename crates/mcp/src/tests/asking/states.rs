@@ -140,7 +140,7 @@ async fn forged_foreign_and_expired_states_reach_no_server() {
     assert_eq!(server.received("tools/call").len(), before);
 }
 
-/// Whether a state is good for more than one use only its server knows, as without a gateway.
+/// Only its server knows whether a state can be used more than once, as without a gateway.
 #[tokio::test]
 async fn a_state_that_is_replayed_is_left_to_its_server_to_judge() {
     let server = server(Kind::Json);

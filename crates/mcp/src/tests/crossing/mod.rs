@@ -1,5 +1,5 @@
-//! Two users of one server, whose clients of both eras use equal ids, progress tokens, request states, session ids and URIs at the same time: no
-//! answer, question, notification or cancellation ever crosses from one to the other.
+//! Two users of one server, whose clients of both eras use equal ids, progress tokens, request states, session ids and
+//! URIs at the same time: no answer, question, notification or cancellation ever crosses from one to the other.
 //!
 //! `GATEWRIGHT_CROSSING_REQUESTS=10000 cargo test -p gatewright-mcp --all-features crossing` sends more of them.
 
@@ -174,7 +174,7 @@ impl Pair {
         self.is(&done.last().await, number);
     }
 
-    /// Of two calls with one id, the one is cancelled and the other goes on.
+    /// Of two calls with one ID, one is cancelled and the other continues.
     async fn cancellation(&self, number: u64) {
         let mut answer = self.own.call("wait", number, &json!({})).await;
         self.is_progress(&answer.next().await.unwrap(), number);

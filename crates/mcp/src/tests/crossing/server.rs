@@ -1,5 +1,5 @@
-//! The server that two users share. It says in every answer which user it saw, by the credentials of the request, and gives both users equal
-//! session ids, question ids and request states.
+//! The server that two users share. It says in every answer which user it saw, by the credentials of the request, and
+//! sends both users equal session ids, question ids and request states.
 
 use std::{
     collections::{BTreeSet, HashMap},

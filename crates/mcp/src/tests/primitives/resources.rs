@@ -85,7 +85,7 @@ async fn a_uri_of_no_server_is_not_found_in_the_words_of_each_era() {
         let answer = client.ask("resources/read", "").await;
         assert_eq!(
             answer["error"]["message"],
-            "params.uri is missing; give the uri of a resource from resources/list."
+            "params.uri is missing; send the uri of a resource from resources/list."
         );
     }
     assert_eq!(one.received("resources/read").len(), 0);

@@ -9,7 +9,7 @@ use crate::wire::{id::same_id, json::json_string, scan::decode_string};
 
 /// A character of an ID can be written as an escape of this many bytes.
 const ESCAPE: usize = 6;
-/// A state of a server that is sealed is no longer than this, bytes of JSON text.
+/// The maximum size of a server's state that is sealed, in bytes of JSON text.
 const STATE_MAX: usize = 256 * 1024;
 
 impl<S: Seal> Splicer<S> {

@@ -28,7 +28,7 @@ pub(super) struct Piece<'a> {
     bytes: &'a Bytes,
     /// What earlier pieces left of the bytes that are held; then all before `hold` have passed.
     held: Vec<u8>,
-    /// Where the bytes that are held begin, or go on.
+    /// Where the bytes that are held begin, or continue.
     hold: Option<usize>,
     /// What has been passed on already, if that is a copy.
     spliced: Option<BytesMut>,

@@ -125,7 +125,7 @@ impl<'a> Scanner<'a> {
             } else {
                 self.scalar(kind)?;
             }
-            // A value has ended: close levels until one goes on.
+            // A value has ended: close levels until one continues.
             while closed {
                 if levels == 0 {
                     return Ok(());
