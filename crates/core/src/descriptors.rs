@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_told_with_both_numbers_and_the_way_out() {
+    fn what_does_not_fit_is_reported_with_both_numbers_and_the_remedy() {
         let small = fit(16_384, Some(1_024));
         assert!(small.check().is_ok());
         let warning = small.warning().unwrap();

@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_sent_is_told_without_its_value() {
+    fn what_cannot_be_sent_is_reported_without_its_value() {
         for (name, value) in [
             ("Authorization", "${secret:ELSEWHERE}"),
             ("Authorization", "${secret:MISSING}"),

@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_and_a_project_have_bounds_of_their_own_and_places_come_back() {
+    fn a_person_and_a_project_have_their_own_bounds_and_places_are_returned() {
         let entropy = SeededEntropy::new(2);
         let [one, other] = [(); 2].map(|()| ProjectId::generate(&FixedClock::at_seconds(1), &entropy));
         let running = Running::new(2, 3);
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_on_their_way_have_places_of_their_own_and_a_few_more_in_a_project() {
+    fn messages_on_their_way_have_separate_places_and_a_few_more_in_a_project() {
         let project = ProjectId::generate(&FixedClock::at_seconds(1), &SeededEntropy::new(2));
         let running = Running::new(1, 2);
         let of = |subject| running.counted(key(project, subject), project);

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_page_of_ours_or_a_typed_address_reads() {
+    fn only_our_own_page_or_an_entered_address_reads() {
         let reads = |site: &'static [&'static str]| {
             let mut map = HeaderMap::new();
             for value in site {

@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_one_waits_for_another_beyond_the_deadline() {
+    async fn waiting_for_another_ends_at_the_deadline() {
         let flights = Arc::new(Flights::default());
         let first = Arc::clone(&flights);
         let hanging = tokio::spawn(async move { first.get("key", NOW, soon(), keep, pending).await });
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn keys_do_not_stand_in_each_others_way_and_can_be_forgotten() {
+    async fn keys_do_not_block_each_other_and_can_be_forgotten() {
         let flights = Flights::default();
         for (key, value) in [("a", 1), ("b", 2)] {
             let got = flights.get(key, NOW, soon(), keep, || async { Ok(value) }).await;

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_directory_that_is_not_confirmed_for_five_seconds_serves_no_one() {
+    async fn a_directory_that_is_not_confirmed_for_five_seconds_refuses_everything() {
         let test = TestCore::new().await;
         test.clock.advance(Duration::from_secs(5));
         assert!(test.core.directory.current().is_ok());

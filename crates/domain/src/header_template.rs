@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_of_http_mcp_and_identity_cannot_be_typed() {
+    fn headers_of_http_mcp_and_identity_cannot_be_entered() {
         for name in [
             "Host",
             "Content-Length",

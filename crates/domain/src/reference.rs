@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_reads_back_however_it_is_typed() {
+    fn it_reads_back_however_it_is_entered() {
         let reference = Reference::of(0x0123_4567_89ab_cdef);
         let text = reference.to_string();
         assert_eq!(text, "04HM-ASW9");

@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn beyond_ten_the_oldest_give_way() {
+    fn beyond_ten_the_oldest_are_removed() {
         let (keyring, entropy) = (keyring(), entropy());
         let style = SignInCookies::at("https://gw.example.com", &keyring, &entropy, KIND);
         let mut cookies: Vec<String> = (0..11)

@@ -231,7 +231,7 @@ mod tests {
         "https://idp.example.com/a//",
         "https://idp.example.com/a//.well-known/openid-configuration"
     )]
-    fn the_document_lies_below_the_issuer(#[case] issuer: &str, #[case] url: &str) {
+    fn the_document_is_below_the_issuer(#[case] issuer: &str, #[case] url: &str) {
         assert_eq!(document_url(issuer), url);
     }
 

@@ -131,7 +131,7 @@ mod tests {
     #[case(json!({"error": "temporarily_unavailable"}), ErrorKind::Passing)]
     #[case(json!({"error": "bad_verification_code"}), ErrorKind::Other)]
     #[case(json!({"error": "invalid_request", "error_description": "redirect_uri"}), ErrorKind::Other)]
-    fn what_an_error_is_about_is_told_from_the_words_of_the_vendor(
+    fn what_an_error_is_about_is_recognised_in_the_words_of_the_vendor(
         #[case] body: Value,
         #[case] kind: ErrorKind,
     ) {
@@ -175,7 +175,7 @@ mod tests {
     #[case(json!({"error": null}))]
     #[case(json!({"error": []}))]
     #[case(json!({"id_token": "a.b.c"}))]
-    fn what_is_no_error_is_none(#[case] body: Value) {
+    fn what_is_not_an_error_is_none(#[case] body: Value) {
         assert_eq!(find(&body), None);
     }
 }

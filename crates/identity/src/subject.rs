@@ -149,7 +149,7 @@ mod tests {
     #[case(json!({"email": "a@example.com", "email_verified": "true"}), true)]
     #[case(json!({"email": "a@example.com", "email_verified": false}), false)]
     #[case(json!({"email": "a@example.com", "email_verified": "false"}), false)]
-    fn an_unverified_address_identifies_nobody(#[case] claims: Value, #[case] accepted: bool) {
+    fn an_unverified_address_does_not_identify_a_person(#[case] claims: Value, #[case] accepted: bool) {
         assert_eq!(read(claims.as_object().unwrap(), "email").is_ok(), accepted);
     }
 

@@ -291,7 +291,7 @@ mod tests {
     #[case(json!({"sub": "alice", "name": "Alice"}), true)]
     #[case(json!({"sub": "bob", "name": "Alice"}), false)]
     #[case(json!({"name": "Alice"}), false)]
-    fn an_answer_about_somebody_else_is_not_used(#[case] claims: Value, #[case] used: bool) {
+    fn an_answer_about_another_person_is_not_used(#[case] claims: Value, #[case] used: bool) {
         assert_eq!(is_about(claims.as_object().unwrap(), &about("alice")), used);
     }
 }

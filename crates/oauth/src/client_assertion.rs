@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn another_kind_of_token_is_no_assertion() {
+    fn another_kind_of_token_is_not_an_assertion() {
         let claims = json!({"iss": CLIENT, "sub": CLIENT, "aud": ISSUER, "exp": NOW + 300, "jti": "1"});
         let expected = Expected {
             client_id: CLIENT,

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_that_stands_again_behind_all_that_is_read_is_refused() {
+    fn a_parameter_repeated_after_all_that_is_read_is_refused() {
         let padding = "x=1&".repeat(MAX_PARAMETERS - 1);
         let full = Parameters::parse(&format!("{padding}a=1"));
         assert_eq!(full.one("a"), Ok(Some("1")));

@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_goes_over_the_file_and_the_file_over_the_defaults() {
+    fn the_environment_overrides_the_file_and_the_file_the_defaults() {
         let file = "[server]\nlisten = \"0.0.0.0:9000\"\npublic_url = \"https://a.example/\"\n";
         let config = read(
             Some(file),
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_toml_and_a_missing_file_are_told() {
+    fn broken_toml_and_a_missing_file_are_reported() {
         let problems = read(Some("[server]\nlisten = \n"), &[]).unwrap_err();
         assert!(
             problems[0].starts_with("g.toml:2: this is not TOML"),

@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_certificate_has_no_end() {
+    fn what_is_not_a_certificate_has_no_expiry() {
         let certificate = CertificateParams::new(vec!["mcp.example.com".to_owned()]).unwrap();
         let certificate = certificate.self_signed(&KeyPair::generate().unwrap()).unwrap();
         for length in 0..120 {

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn shares_that_no_one_holds_are_forgotten() {
+    async fn unused_shares_are_forgotten() {
         let shares = Shares::of(4);
         let held = shares.enter(Payer::of(None, "held.example")).await;
         for number in 0..CLEANED_AT * 4 {

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_flood_is_turned_away_and_the_pool_recovers() {
+    async fn a_flood_is_refused_and_the_pool_recovers() {
         let pool = Arc::new(Signatures::of_size(1, 1));
         let (go, wait) = mpsc::channel::<()>();
         let busy = {

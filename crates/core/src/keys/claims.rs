@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn users_and_members_are_told_apart_by_more_than_their_sub() {
+    fn users_and_members_differ_in_more_than_their_sub() {
         let (clock, entropy) = (FixedClock::at_seconds(1_000), SeededEntropy::new(2));
         let user = Person::User {
             user_id: UserId::generate(&clock, &entropy),

@@ -84,14 +84,14 @@ fn another_library_verifies_both_kinds_against_the_published_keys() {
 }
 
 #[test]
-fn an_assertion_is_no_access_token() {
+fn an_assertion_is_not_an_access_token() {
     let f = fixture();
     let token = f.keys.sign_assertion(&f.claims());
     assert_eq!(f.verify(&token), Err(TokenError::Foreign));
 }
 
 #[test]
-fn an_anchor_of_the_audit_trail_is_no_access_token_and_verifies_for_ever() {
+fn an_anchor_of_the_audit_trail_is_not_an_access_token_and_verifies_forever() {
     let f = fixture();
     let claims = f.claims();
     let token = f.keys.sign_anchor(&claims);

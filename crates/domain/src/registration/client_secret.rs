@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_never_worked_gives_way_to_the_one_that_did_after_a_day() {
+    fn a_secret_that_never_worked_is_tried_after_the_one_that_did_from_the_next_day_on() {
         use SecretSlot::{Current, Previous};
         let sealed = |text: &str| SealedText(text.to_owned());
         let at = Timestamp::from_seconds;

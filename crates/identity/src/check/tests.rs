@@ -157,7 +157,7 @@ fn a_wrong_issuer_says_what_to_enter(#[case] issuer: &str, #[case] hint: &str) {
 #[case("https://idp.example.com\n")]
 #[case("https://idp.example.com#x")]
 #[case("https://a:b@idp.example.com")]
-fn an_issuer_that_is_no_plain_https_url_fails(#[case] issuer: &str) {
+fn an_issuer_that_is_not_a_plain_https_url_fails(#[case] issuer: &str) {
     let mut report = Report::default();
     assert!(report.issuer_url(issuer, RULE).is_none());
     let results = report.finish();
@@ -190,7 +190,7 @@ fn each_check_has_one_word_everywhere() {
     "https://acme.b2clogin.com/acme.onmicrosoft.com/b2c_1/v2.0",
     "tfp"
 )]
-fn an_issuer_that_cannot_be_typed_is_not_advised(
+fn an_issuer_that_cannot_be_entered_is_not_advised(
     #[case] published: &str,
     #[case] typed: &str,
     #[case] told: &str,

@@ -121,7 +121,7 @@ fn unsigned_and_symmetric_tokens_are_refused() {
 }
 
 #[test]
-fn another_kind_of_token_is_no_id_token() {
+fn another_kind_of_token_is_not_an_id_token() {
     let (signer, keys) = provider();
     let of_kind = |typ: &str| {
         let header = json!({"alg": "ES256", "kid": "k1", "typ": typ});
@@ -159,7 +159,7 @@ fn an_embedded_key_is_not_used_and_a_critical_extension_is_refused() {
 }
 
 #[test]
-fn a_key_that_is_not_published_is_told_from_a_wrong_signature() {
+fn a_key_that_is_not_published_is_distinguished_from_a_wrong_signature() {
     let (_, keys) = provider();
     let stranger = Signer::new(SignerKind::P256, Some("k2"));
     assert_eq!(

@@ -47,7 +47,7 @@ fn refused_credentials_are_recognised_in_every_form(#[case] status: u16, #[case]
 }
 
 #[test]
-fn other_refusals_are_told_apart() {
+fn other_refusals_are_distinguished() {
     assert_eq!(
         answer(400, r#"{"error":"invalid_grant"}"#).unwrap_err(),
         TokenError::CodeRefused

@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_whole_is_full_the_project_that_holds_most_gives_way() {
+    fn if_the_whole_is_full_the_project_that_holds_most_loses_lists() {
         let ([one, other, third], memory) = (projects(), memory(200, 100));
         let large: Vec<_> = (0..10).map(|_| memory.keep(one, Arc::new(0), 10, NOW)).collect();
         let small = memory.keep(other, Arc::new(0), 60, NOW);
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_let_go_is_given_back_once() {
+    fn what_is_released_is_returned_once() {
         let ([one, ..], memory) = (projects(), memory(1_000, 100));
         let kept = memory.keep(one, Arc::new(0), 60, NOW);
         let next = memory.keep(one, Arc::new(0), 60, NOW);

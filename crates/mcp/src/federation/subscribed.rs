@@ -315,7 +315,7 @@ mod tests {
     use super::{clients::CLEANED_AT, *};
 
     #[tokio::test]
-    async fn what_clients_want_is_bounded_and_who_listens_no_more_gives_way() {
+    async fn subscriptions_are_bounded_and_clients_that_stopped_listening_lose_theirs() {
         let all = Subscriptions::default();
         let project = ProjectId::generate(&FixedClock::at_seconds(1_800_000_000), &SystemEntropy);
         let (ada, bob) = (CallerKey::known(1), CallerKey::known(2));
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_has_not_listened_for_long_gives_way_and_is_looked_for_only_now_and_then() {
+    async fn clients_that_have_not_listened_for_long_are_dropped_and_searched_only_now_and_then() {
         let all = Subscriptions::default();
         let of = || ProjectId::generate(&FixedClock::at_seconds(1_800_000_000), &SystemEntropy);
         let project = of();
@@ -400,7 +400,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_newest_stream_is_told_and_then_the_one_before() {
+    async fn the_newest_stream_is_notified_and_then_the_previous_one() {
         let client = Arc::new(Subscribed::default());
         let (one, other) = (client.listen(), client.listen());
         assert!(!one.missed && other.missed);

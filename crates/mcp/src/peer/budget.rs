@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_answers_share_one_bound_and_give_back_what_they_held() {
+    fn all_answers_share_one_bound_and_return_what_they_held() {
         let budget = Arc::<Budget>::default();
         let (mut one, mut other) = (budget.share(), budget.share());
         assert!(one.resize(HELD_MAX - 10));

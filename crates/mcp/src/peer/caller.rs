@@ -206,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_acts_for_a_user_shares_nothing_with_them() {
+    fn an_actor_for_a_user_shares_nothing_with_them() {
         let (clock, entropy) = (FixedClock::at_seconds(1), SeededEntropy::new(1));
         let person = Person::User {
             user_id: UserId::generate(&clock, &entropy),

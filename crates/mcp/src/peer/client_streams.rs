@@ -134,7 +134,7 @@ mod tests {
     use crate::peer::seals::Seals;
 
     #[tokio::test]
-    async fn the_newest_stream_that_listens_is_told_before_older_ones_and_before_calls() {
+    async fn the_newest_stream_that_listens_is_notified_before_older_ones_and_before_calls() {
         let keyring = Keyring::new(vec![MasterKey::generate(&SeededEntropy::new(1))]).unwrap();
         let clock = Arc::new(FixedClock::at_seconds(1_000));
         let seals = Seals::new(keyring, clock, Arc::new(SeededEntropy::new(2)));

@@ -155,7 +155,7 @@ mod tests {
     use crate::wire::capabilities::Capabilities;
 
     #[test]
-    fn a_session_is_over_by_what_servers_in_use_say() {
+    fn a_session_has_ended_according_to_what_servers_in_use_say() {
         let session = UpstreamSession::new(
             Some(HeaderValue::from_static("s")),
             ProtocolVersion::LATEST_LEGACY,

@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn open_questions_are_bounded_and_given_up() {
+    async fn open_questions_are_bounded_and_dropped() {
         let mailbox = mailbox(2);
         let mut open: Vec<_> = (0..OF_SESSION_MAX)
             .map(|_| mailbox.ask(SESSION, project(), ada()).unwrap())

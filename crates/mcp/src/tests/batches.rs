@@ -139,7 +139,7 @@ async fn requests_are_answered_with_one_stream_where_a_server_streams() {
 }
 
 #[tokio::test]
-async fn a_large_answer_passes_in_an_event_of_its_own() {
+async fn a_large_answer_passes_in_its_own_event() {
     let server = legacy_server(vec![tool("slow"), tool("large")], |received| {
         let whole = echo(received);
         if received.json["params"]["name"] == "slow" {

@@ -314,7 +314,7 @@ async fn a_server_that_refuses_every_version_is_not_asked_for_ever() {
 }
 
 #[tokio::test]
-async fn the_oldest_version_is_spoken_over_the_newer_transport() {
+async fn the_oldest_version_is_supported_over_the_newer_transport() {
     let server = odd(|received| {
         let id = &received.json["id"];
         let result = match received.method() {
@@ -343,7 +343,7 @@ async fn the_oldest_version_is_spoken_over_the_newer_transport() {
 }
 
 #[tokio::test]
-async fn a_server_that_only_streams_is_told_as_no_mcp_and_nothing_of_its_stream_is() {
+async fn a_server_that_only_streams_is_reported_as_not_mcp_and_its_stream_is_not_quoted() {
     for first in [
         "event: endpoint\ndata: /messages?session=hush\n\n",
         "event: message\ndata: {}\n\n",

@@ -41,7 +41,7 @@ async fn call(server: &Arc<FakeServer>) -> (u16, String) {
 #[case(302, "", "redirects to nowhere (HTTP 302)")]
 #[case(200, "<html>", "is not MCP (neither JSON nor a stream of events)")]
 #[tokio::test]
-async fn failures_of_a_server_are_told_in_words(
+async fn failures_of_a_server_are_reported_in_words(
     #[case] status: u16,
     #[case] content: &'static str,
     #[case] says: &str,
@@ -228,7 +228,7 @@ async fn mirrored_parameters_that_changed_are_learnt_and_the_call_repeated() {
 }
 
 #[tokio::test]
-async fn a_client_with_a_session_is_told_what_it_cannot_do() {
+async fn a_client_with_a_session_learns_what_it_cannot_do() {
     let asks = r#"{"jsonrpc":"2.0","id":"c","result":{"resultType":"input_required","inputRequests":{}}}"#;
     let server = FakeServer::new(move |received| {
         Ok(match received.method() {
@@ -310,7 +310,7 @@ async fn a_slow_tool_does_not_mark_its_server_as_down() {
 }
 
 #[tokio::test]
-async fn a_client_with_a_session_hears_that_a_tool_wants_what_it_cannot_give() {
+async fn a_client_with_a_session_learns_that_a_tool_needs_what_it_cannot_provide() {
     for (kind, says) in [
         ("input_required", "asks for further input"),
         ("complete", "\"kept\":1.50"),

@@ -122,7 +122,7 @@ async fn a_completed_call_is_not_cancelled() {
 }
 
 #[tokio::test]
-async fn a_client_with_a_session_cancels_by_id_and_hears_no_more() {
+async fn a_client_with_a_session_cancels_by_id_and_receives_nothing_more() {
     let (server, open) = waiting_server("text/event-stream");
     let world = World::new(&[("old", &server)]);
     let plan = world.plan(IdentityForwarding::None, &[]);
@@ -169,7 +169,7 @@ async fn an_ended_session_ends_its_calls_and_streams() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_falls_silent_is_given_up() {
+async fn a_server_that_falls_silent_is_abandoned() {
     let (server, open) = waiting_server("text/event-stream");
     let world = World::new(&[("old", &server)]);
     let plan = world.plan(IdentityForwarding::None, &[]);

@@ -163,7 +163,7 @@ async fn a_client_whose_connection_breaks_comes_back_for_the_rest_of_the_answer(
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_stream_of_another_session_or_user_is_not_gone_on_with() {
+async fn the_stream_of_another_session_or_user_is_not_continued() {
     let f = Fixture::new();
     let headers = f.world.begin(&f.plan, &ADA).await;
     let mut body = f.call(&ADA, &headers).await;

@@ -229,7 +229,7 @@ async fn the_level_of_log_messages_is_that_of_one_conversation() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_server_announces_in_one_conversation_is_told_in_that_one() {
+async fn what_a_server_announces_in_one_conversation_is_reported_in_that_one() {
     let stateful = Stateful::new();
     let world = World::new(&[("one", &stateful.server)]);
     let plan = Arc::new(world.plan(IdentityForwarding::None, &[]));

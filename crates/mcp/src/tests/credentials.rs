@@ -65,7 +65,7 @@ async fn post(world: &World, plan: &crate::federation::Plan, headers: &http::Hea
 }
 
 #[tokio::test]
-async fn who_has_not_connected_an_account_misses_that_server_only_and_is_told_where_to_connect() {
+async fn a_user_without_a_connected_account_misses_only_that_server_and_learns_where_to_connect() {
     for two in [
         modern_server(vec![tool("b")], 60_000, "public"),
         legacy_server(vec![tool("b")], |received| json_answer(200, &echo(received))),
@@ -110,7 +110,7 @@ async fn who_has_not_connected_an_account_misses_that_server_only_and_is_told_wh
 }
 
 #[tokio::test]
-async fn a_client_with_a_session_is_told_where_to_connect_in_the_words_of_its_era() {
+async fn a_client_with_a_session_learns_where_to_connect_in_the_form_of_its_era() {
     let two = modern_server(vec![tool("b")], 60_000, "public");
     let world = World::new(&[("two", &two)]);
     let plan = world.plan(IdentityForwarding::Assertion, &[]);

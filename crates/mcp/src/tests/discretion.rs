@@ -64,7 +64,7 @@ async fn listed_and_called(server: &Arc<FakeServer>) -> String {
 #[case::nothing_there(404, "text/plain", "canary of an inner service")]
 #[case::broken(500, "text/plain", "canary of an inner service")]
 #[tokio::test]
-async fn what_is_no_mcp_server_is_not_quoted(
+async fn what_is_not_an_mcp_server_is_not_quoted(
     #[case] status: u16,
     #[case] content_type: &'static str,
     #[case] text: &'static str,

@@ -66,7 +66,7 @@ async fn discovery_says_who_and_what() {
 }
 
 #[tokio::test]
-async fn a_session_begins_with_a_version_both_speak() {
+async fn a_session_begins_with_a_version_that_both_support() {
     let server = modern_server(vec![], 0, "public");
     let world = World::new(&[("one", &server)]);
     let plan = Arc::new(world.plan(IdentityForwarding::None, &[]));
@@ -114,7 +114,7 @@ async fn a_session_begins_with_a_version_both_speak() {
 #[case::of_the_other_era("ping", 404, -32601)]
 #[case::initialize_is_none("initialize", 404, -32601)]
 #[tokio::test]
-async fn methods_that_are_not_served_are_told_to_stateless_clients(
+async fn methods_that_are_not_supported_are_reported_to_stateless_clients(
     #[case] method: &str,
     #[case] status: u16,
     #[case] code: i64,
@@ -159,7 +159,7 @@ async fn metadata_and_headers_of_stateless_requests_are_checked() {
 }
 
 #[tokio::test]
-async fn what_is_no_single_message_is_refused() {
+async fn what_is_not_a_single_message_is_refused() {
     let headers = legacy_headers(None);
     for body in [
         "[]",
@@ -192,7 +192,7 @@ async fn what_is_no_single_message_is_refused() {
 }
 
 #[tokio::test]
-async fn without_a_session_older_clients_are_told_to_begin_one() {
+async fn without_a_session_older_clients_are_asked_to_begin_one() {
     let (status, answer) = refused(
         &legacy_headers(None),
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#,

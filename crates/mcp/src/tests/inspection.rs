@@ -69,7 +69,7 @@ async fn both_eras_show_what_they_are_and_what_they_have() {
 }
 
 #[tokio::test]
-async fn why_a_server_cannot_be_reached_is_told_and_not_tried_twice() {
+async fn why_a_server_cannot_be_reached_is_reported_and_not_tried_twice() {
     let server = FakeServer::new(|_| Err(TransportError::Unreachable("the port is closed".to_owned())));
     let world = World::new(&[("tools", &server)]);
     let config = config(&world, IdentityForwarding::None);

@@ -128,7 +128,7 @@ async fn they_are_bounded_for_each_server_and_in_all() {
 
 /// A server that learns who its users are may say something about one of them.
 #[tokio::test]
-async fn what_may_be_about_one_user_is_passed_on_to_no_one() {
+async fn what_may_be_about_one_user_is_not_passed_on() {
     for (era, scope, is_passed) in [
         (Era::Modern, "public", true),
         (Era::Modern, "private", false),

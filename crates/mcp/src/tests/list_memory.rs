@@ -72,7 +72,7 @@ async fn a_server_whose_list_did_not_fit_is_asked_again_without_a_pause() {
 }
 
 #[tokio::test]
-async fn lists_that_gave_way_are_read_again_when_they_are_wanted() {
+async fn lists_that_were_dropped_are_read_again_when_they_are_needed() {
     let server = FakeServer::new(|received| {
         let user = received.header("gatewright-assertion").unwrap().to_owned();
         Ok(modern_reply(
@@ -95,7 +95,7 @@ async fn lists_that_gave_way_are_read_again_when_they_are_wanted() {
 }
 
 #[tokio::test]
-async fn what_was_read_in_a_session_is_given_back_while_the_session_lives() {
+async fn what_was_read_in_a_session_is_released_while_the_session_lives() {
     let inner = legacy_server(vec![], |_| json_answer(200, "{}"));
     let server = FakeServer::new(move |received| {
         if received.method() != "tools/list" {

@@ -153,7 +153,7 @@ async fn what_servers_of_both_eras_announce_reaches_clients_of_both() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_server_tells_one_user_reaches_no_other() {
+async fn what_a_server_reports_to_one_user_does_not_reach_others() {
     for era in [Era::Modern, Era::Legacy] {
         let (server, open) = announcing(era);
         let world = World::new(&[("one", &server)]);
@@ -180,7 +180,7 @@ async fn what_a_server_tells_one_user_reaches_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_storm_is_told_once_a_second() {
+async fn a_storm_is_reported_once_a_second() {
     let (server, open) = announcing(Era::Modern);
     let world = World::new(&[("one", &server)]);
     let plan = Arc::new(world.plan(IdentityForwarding::None, &[]));
@@ -207,7 +207,7 @@ async fn a_storm_is_told_once_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_of_the_gateway_is_told_and_its_servers_are_listened_to() {
+async fn a_change_of_the_gateway_is_reported_and_its_servers_are_listened_to() {
     let (server, open) = announcing(Era::Modern);
     let world = World::new(&[("one", &server)]);
     let now = Arc::new(Mutex::new(Arc::new(world.plan(IdentityForwarding::None, &[]))));

@@ -121,7 +121,7 @@ async fn the_log_messages_of_a_call_reach_a_client_from_the_level_on_that_it_wan
 
 #[rstest]
 #[tokio::test]
-async fn a_server_with_sessions_is_told_the_level_once_in_each_and_only_where_it_declares_logging(
+async fn a_server_with_sessions_learns_the_level_once_in_each_and_only_if_it_declares_logging(
     #[values(Era::Modern, Era::Legacy)] of_client: Era,
 ) {
     // Each session of a client has its own; stateless ones of a user share theirs.
@@ -153,7 +153,7 @@ async fn a_server_with_sessions_is_told_the_level_once_in_each_and_only_where_it
 
 #[rstest]
 #[tokio::test]
-async fn a_stateless_server_is_told_the_level_with_each_call(
+async fn a_stateless_server_learns_the_level_with_each_call(
     #[values(Era::Modern, Era::Legacy)] of_client: Era,
 ) {
     let server = logging(Era::Modern, all());

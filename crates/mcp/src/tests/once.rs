@@ -166,7 +166,7 @@ async fn a_call_that_never_left_is_made_again_as_often_as_is_allowed() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_over_by_the_standard_costs_no_call() {
+async fn a_session_that_has_ended_by_the_standard_costs_no_call() {
     let calls = std::sync::atomic::AtomicUsize::new(0);
     let server = server(Speaks::WithSessions, move |received| {
         Ok(match calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {

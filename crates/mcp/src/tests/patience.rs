@@ -82,7 +82,7 @@ async fn a_hung_server_delays_one_list_by_a_second_and_the_next_by_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_that_is_known_is_given_while_a_slow_server_is_asked_again() {
+async fn a_known_list_is_returned_while_a_slow_server_is_asked_again() {
     let lists = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&lists);
     let quick = FakeServer::new(move |received| {
@@ -200,7 +200,7 @@ async fn hang_up(world: &World, plan: &Plan, user: &User, after: Duration) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_that_all_have_left_is_given_up_unless_one_comes_back() {
+async fn a_list_that_all_have_left_is_cancelled_unless_one_comes_back() {
     let quick = modern_server(vec![tool("a")], 60_000, "public");
     let server = FakeServer::slow(quick, &[("tools/list", Duration::from_secs(40))]);
     let world = World::new(&[("one", &server)]);

@@ -73,7 +73,7 @@ async fn called(server: &Arc<FakeServer>) -> (Vec<String>, Duration) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_is_closed_before_the_answer_goes_on_after_the_pause_its_server_asks_for() {
+async fn a_stream_that_is_closed_before_the_answer_continues_after_the_pause_its_server_asks_for() {
     let server = closing(PRIMED, |received, id, asked| {
         let last = received.header("last-event-id");
         assert_eq!(received.header("mcp-session-id"), Some("session-1"));
@@ -113,7 +113,7 @@ async fn a_stream_that_is_closed_before_the_answer_goes_on_after_the_pause_its_s
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_without_an_event_id_does_not_go_on() {
+async fn a_stream_without_an_event_id_does_not_continue() {
     let server = closing("retry: 1\ndata: \n\n", |_, _, _| panic!("it is not asked for"));
     let (told, _) = called(&server).await;
     assert!(told[0].contains("may have carried"), "{told:?}");
@@ -151,7 +151,7 @@ async fn a_stream_that_brings_nothing_is_asked_for_so_many_times_only() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_cannot_go_on_is_not_asked_again_and_one_that_fails_is() {
+async fn a_server_that_cannot_continue_is_not_asked_again_and_one_that_fails_is() {
     for (status, asked_times) in [
         (400, 1),
         (403, 1),

@@ -106,7 +106,7 @@ async fn an_answer_that_takes_long_becomes_a_stream_where_the_client_takes_one(
 #[case(0, "", "cannot be reached")]
 #[case(1, "", "may have carried the call out")]
 #[tokio::test(start_paused = true)]
-async fn what_goes_wrong_late_is_told_on_the_stream(
+async fn what_goes_wrong_late_is_reported_on_the_stream(
     #[case] status: u16,
     #[case] body: &'static str,
     #[case] says: &str,
@@ -202,7 +202,7 @@ async fn a_head_without_an_answer_is_waited_for_on_a_stream_too(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_gives_a_late_call_up_cancels_it() {
+async fn a_client_that_leaves_a_late_call_cancels_it() {
     for late in [false, true] {
         let hung = Offers::default().server(Era::Legacy);
         let server = FakeServer::slow(hung, &[("tools/call", Duration::MAX)]);

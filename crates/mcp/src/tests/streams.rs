@@ -277,7 +277,7 @@ async fn faults(
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_wrong_with_an_answer_is_told_in_a_word_before_its_head_or_after() {
+async fn what_is_wrong_with_an_answer_is_reported_in_a_word_before_its_head_or_after() {
     const JSON: &str = "application/json";
     const EVENTS: &str = "text/event-stream";
     const PROTOCOL: Option<&str> = Some("protocol");

@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_batch_or_too_large_a_one_is_refused() {
+    fn what_is_not_a_batch_or_is_too_large_is_refused() {
         assert_eq!(split_text("[]", 3), Err(NotSplit::Empty));
         assert_eq!(split_text("[1,2,3,4]", 3), Err(NotSplit::TooMany(3)));
         for text in ["[1,", "[1] 2", "{}", "", "[1 2]", "[{]"] {

@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_idle_session_is_given_up_and_the_next_one_begins() {
+    async fn an_idle_session_is_dropped_and_the_next_one_begins() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gatewright.db");
         std::fs::write(&path, b"").unwrap();

@@ -18,7 +18,7 @@ contract!(
     a_batch_is_written_once,
     rows_are_deleted_by_age_and_by_number,
     a_deleted_project_leaves_nothing,
-    a_client_has_the_name_that_it_gave_last,
+    a_client_has_the_name_that_it_sent_last,
     a_text_with_a_nul_is_stored,
     the_size_grows_with_the_rows,
 );
@@ -184,7 +184,7 @@ async fn a_deleted_project_leaves_nothing(world: World) {
     assert_eq!(left.await.unwrap(), [other.project]);
 }
 
-async fn a_client_has_the_name_that_it_gave_last(world: World) {
+async fn a_client_has_the_name_that_it_sent_last(world: World) {
     let office = Office::new(&world);
     for name in ["One", "Another"] {
         let row = Activity {

@@ -22,10 +22,10 @@ use crate::{
 
 contract!(
     every_event_continues_the_one_before_in_its_chain,
-    counted_events_are_added_when_their_window_is_over,
+    counted_events_are_added_when_their_window_has_ended,
     events_of_an_older_version_are_added_and_an_event_says_so,
     deletion_by_age_leaves_a_chain_that_can_be_checked,
-    erased_values_are_gone_and_the_chain_is_whole,
+    erased_values_are_deleted_and_the_chain_is_intact,
     many_writers_at_the_same_time_make_one_chain,
     one_process_checks_a_chain_in_a_day,
 );
@@ -144,7 +144,7 @@ async fn every_event_continues_the_one_before_in_its_chain(world: World) {
     assert_eq!(chains.len(), 3);
 }
 
-async fn counted_events_are_added_when_their_window_is_over(world: World) {
+async fn counted_events_are_added_when_their_window_has_ended(world: World) {
     let project = world.project().await.id;
     let chain = project.to_string();
     for _ in 0..3 {
@@ -226,7 +226,7 @@ async fn deletion_by_age_leaves_a_chain_that_can_be_checked(world: World) {
     assert_eq!(check(&world, &chain).await.faults, [Fault::Base { seq: 8 }]);
 }
 
-async fn erased_values_are_gone_and_the_chain_is_whole(world: World) {
+async fn erased_values_are_deleted_and_the_chain_is_intact(world: World) {
     let project = world.project().await.id;
     let chain = project.to_string();
     let events = written(&world, project, 130).await;

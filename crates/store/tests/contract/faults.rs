@@ -41,7 +41,7 @@ async fn the_file_is_removed(world: World) {
 }
 
 #[tokio::test]
-async fn sqlite_acknowledges_nothing_that_went_to_a_file_that_is_gone() {
+async fn sqlite_acknowledges_nothing_that_went_to_a_deleted_file() {
     on_sqlite(the_file_is_removed_during_a_transaction).await;
 }
 
@@ -132,7 +132,7 @@ mod postgres {
 
     /// On one thread, so that the clock can be stopped: it then jumps to the next deadline when nothing moves.
     #[tokio::test]
-    async fn a_request_under_way_ends_when_postgresql_goes_silent_and_its_connection_is_given_up() {
+    async fn a_running_request_ends_when_postgresql_goes_silent_and_its_connection_is_dropped() {
         on_postgres(silence).await;
     }
 

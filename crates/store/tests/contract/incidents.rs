@@ -19,9 +19,9 @@ use crate::{
 };
 
 contract!(
-    an_incident_begins_goes_on_and_is_over,
-    what_flickers_is_one_incident_and_is_told_once,
-    what_was_over_at_once_is_not_told,
+    an_incident_begins_continues_and_ends,
+    what_flickers_is_one_incident_and_is_reported_once,
+    what_ended_immediately_is_not_reported,
     two_replicas_begin_one_incident,
     lists_are_filtered_and_another_project_sees_nothing,
     few_are_kept_of_one_server,
@@ -72,7 +72,7 @@ async fn told(world: &World) -> (Vec<Incident>, Vec<Incident>) {
     commit!(world, tx => incident::take_untold(tx, now, begun, over, 100))
 }
 
-async fn an_incident_begins_goes_on_and_is_over(world: World) {
+async fn an_incident_begins_continues_and_ends(world: World) {
     let setting = world.setting().await;
     let began_at = world.now();
     assert_eq!(
@@ -119,7 +119,7 @@ async fn an_incident_begins_goes_on_and_is_over(world: World) {
     assert_eq!(all(&world, &setting).await.len(), 2);
 }
 
-async fn what_flickers_is_one_incident_and_is_told_once(world: World) {
+async fn what_flickers_is_one_incident_and_is_reported_once(world: World) {
     let setting = world.setting().await;
     note(&world, &observed(&world, &setting, "It is down")).await;
     assert_eq!(told(&world).await, (vec![], vec![]), "too early");
@@ -150,7 +150,7 @@ async fn what_flickers_is_one_incident_and_is_told_once(world: World) {
     );
 }
 
-async fn what_was_over_at_once_is_not_told(world: World) {
+async fn what_ended_immediately_is_not_reported(world: World) {
     let setting = world.setting().await;
     note(&world, &observed(&world, &setting, "It is down")).await;
     world.clock.advance(SECOND * 10);

@@ -23,7 +23,7 @@ use crate::{
 contract!(
     a_person_can_get_thirty_codes_a_minute,
     two_replicas_count_the_codes_of_a_person_together,
-    a_consent_page_is_good_for_ten_codes,
+    a_consent_page_issues_ten_codes,
     the_least_recently_used_grant_is_ended,
     a_person_has_a_hundred_grants_at_a_gateway_whatever_the_clients,
     grants_that_begin_at_once_stay_within_the_limit,
@@ -89,7 +89,7 @@ async fn two_replicas_count_the_codes_of_a_person_together(world: World) {
     assert_eq!(done, 30);
 }
 
-async fn a_consent_page_is_good_for_ten_codes(world: World) {
+async fn a_consent_page_issues_ten_codes(world: World) {
     let setting = world.setting().await;
     let issue = async |consent: Option<&str>| {
         let mut code = setting.new_code(&world);

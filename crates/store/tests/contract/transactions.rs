@@ -12,7 +12,7 @@ contract!(
     a_read_is_a_snapshot,
     a_reader_cannot_write,
     a_confined_transaction_reaches_one_project,
-    replicas_hear_of_changes,
+    replicas_learn_of_changes,
 );
 
 async fn a_dropped_transaction_never_happened(world: World) {
@@ -111,7 +111,7 @@ async fn a_confined_transaction_reaches_one_project(world: World) {
     );
 }
 
-async fn replicas_hear_of_changes(world: World) {
+async fn replicas_learn_of_changes(world: World) {
     let project = world.project().await;
     let replica = world.replica().await;
     if world.is_sqlite() {
@@ -137,7 +137,7 @@ async fn replicas_hear_of_changes(world: World) {
 }
 
 #[tokio::test]
-async fn a_writer_that_waits_too_long_is_told_so() {
+async fn a_writer_that_waits_too_long_gets_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("gatewright.db");
     let config = gatewright_store::StoreConfig::Sqlite { path };

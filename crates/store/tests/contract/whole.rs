@@ -8,7 +8,7 @@ contract!(
     ok_commits_and_an_error_rolls_back,
     many_at_once_all_happen_and_a_failing_one_affects_no_other,
     a_violated_constraint_affects_only_its_own_transaction,
-    a_panic_reaches_its_caller_and_the_store_goes_on,
+    a_panic_reaches_its_caller_and_the_store_keeps_working,
     a_whole_transaction_waits_for_one_that_goes_step_by_step,
     a_reading_sees_what_was_acknowledged_before_it,
     a_whole_reading_cannot_write,
@@ -105,7 +105,7 @@ async fn a_violated_constraint_affects_only_its_own_transaction(world: World) {
     );
 }
 
-async fn a_panic_reaches_its_caller_and_the_store_goes_on(world: World) {
+async fn a_panic_reaches_its_caller_and_the_store_keeps_working(world: World) {
     let (lost, kept) = (world.new_project(), world.new_project());
     let (store, insert) = (world.store.clone(), lost.clone());
     let task = tokio::spawn(async move {

@@ -18,7 +18,7 @@ async fn many_who_ask_at_once_are_served_by_a_few_readings() {
 }
 
 #[tokio::test]
-async fn who_waits_for_a_reading_sees_what_was_committed_before_asking() {
+async fn a_reader_sees_what_was_committed_before_it_asked() {
     let test = TestCore::new().await;
     let other = test.another().await.unwrap();
     let mut tx = other.store.write().await.unwrap();

@@ -72,7 +72,7 @@ async fn the_next_address_is_tried_when_one_does_not_answer() {
 }
 
 #[tokio::test]
-async fn a_name_without_addresses_is_told() {
+async fn a_name_without_addresses_is_reported() {
     let resolver = Scripted::new(&[]);
     let fetch = resolving(&config("http://127.0.0.1", &[]), &resolver);
     let error = get(&fetch, Policy::Operator, "http://nowhere.example/", LIMITS)

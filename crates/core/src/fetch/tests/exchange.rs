@@ -66,7 +66,7 @@ async fn an_answer_with_a_coding_is_refused_and_the_coding_named() {
 }
 
 #[tokio::test]
-async fn a_byte_order_mark_is_passed_over() {
+async fn a_byte_order_mark_is_skipped() {
     let text = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n\u{feff}{}";
     let peer = Peer::on("127.0.0.1", Answer::Text(text)).await;
     let url = peer.url("http", "127.0.0.1");
@@ -75,7 +75,7 @@ async fn a_byte_order_mark_is_passed_over() {
 }
 
 #[tokio::test]
-async fn a_get_whose_connection_closed_is_sent_once_more_and_nothing_else_is() {
+async fn only_a_get_whose_connection_closed_is_sent_again() {
     let peer = Peer::on(
         "127.0.0.1",
         Answer::CloseFirst("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"),
@@ -161,7 +161,7 @@ async fn heads_and_bodies_are_bounded_in_time() {
 }
 
 #[tokio::test]
-async fn a_stream_is_given_as_it_comes_and_its_head_is_awaited_so_long() {
+async fn a_stream_is_passed_on_as_it_arrives_and_its_head_has_a_deadline() {
     let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n";
     let peer = Peer::on("127.0.0.1", Answer::Hang(head)).await;
     let fetch = local();

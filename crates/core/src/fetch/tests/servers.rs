@@ -51,7 +51,7 @@ async fn answers_that_never_end_take_no_more_than_the_bound_and_leave_providers_
 }
 
 #[tokio::test]
-async fn idle_connections_to_one_server_give_way_to_another() {
+async fn idle_connections_to_one_server_are_closed_for_another() {
     let fetch = bounded(2);
     let (one, other) = (
         Peer::on("127.0.0.1", Answer::Text(WHOLE)).await,

@@ -72,7 +72,7 @@ async fn a_stranger_is_fetched_over_tls_from_allowed_addresses_only() {
 }
 
 #[tokio::test]
-async fn certificates_are_checked_and_the_reason_is_told() {
+async fn certificates_are_checked_and_the_reason_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let (authority, acceptor) = tls(folder.path(), "client.example");
     let answer = Answer::Text("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");

@@ -189,7 +189,7 @@ async fn two_conversations_never_mix() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_the_stream_ends_who_waits_is_told_and_the_session_is_over() {
+async fn when_the_stream_ends_waiters_get_an_error_and_the_session_ends() {
     let old = old();
     let session = old.begun().await;
     let mut waiting = old.post(&session, &message(1, "tools/call")).await;
@@ -249,7 +249,7 @@ async fn messages_are_never_sent_to_another_origin() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reader_that_takes_nothing_loses_its_part_and_the_others_go_on() {
+async fn a_reader_that_reads_nothing_loses_its_part_and_the_others_continue() {
     let old = old();
     let session = old.begun().await;
     let stuck = old.post(&session, &message(1, "tools/call")).await;
@@ -345,7 +345,7 @@ async fn a_call_for_whose_events_there_is_no_room_is_broken_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_an_event_that_is_too_large_the_session_is_over() {
+async fn after_an_event_that_is_too_large_the_session_ends() {
     let old = old();
     let session = old.begun().await;
     let mut waiting = old.post(&session, &message(1, "tools/call")).await;

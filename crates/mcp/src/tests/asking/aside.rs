@@ -249,7 +249,7 @@ async fn a_question_that_may_be_of_several_calls_of_stateless_clients_or_of_none
 }
 
 #[tokio::test(start_paused = true)]
-async fn changed_roots_are_told_to_the_servers_that_the_client_has_sessions_with() {
+async fn changed_roots_are_reported_to_the_servers_that_the_client_has_sessions_with() {
     const CHANGED: &str = r#"{ "jsonrpc":"2.0","method":"notifications/roots/list_changed","params":{"_meta":{"of":"the client"}} }"#;
     const TOLD: &str = r#"{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}"#;
     let listened = Listened::new();

@@ -36,7 +36,7 @@ fn retry(state: &str, answer: &str) -> String {
 const ACCEPTED: &str = r#"{ "action":"accept","content":{"n":1.50e+3}}"#;
 
 #[tokio::test]
-async fn a_question_becomes_a_result_and_the_retry_goes_on_with_the_call() {
+async fn a_question_becomes_a_result_and_the_retry_continues_the_call() {
     let old = OldServer::new();
     let f = Fixture::new(&old.server);
     let response = f.modern(&f.user, EVERYTHING, 1, "").await;
@@ -86,7 +86,7 @@ async fn a_question_becomes_a_result_and_the_retry_goes_on_with_the_call() {
 }
 
 #[tokio::test]
-async fn a_state_is_good_for_its_own_user_call_and_gateway_once() {
+async fn a_state_works_once_for_its_own_user_call_and_gateway() {
     let old = OldServer::new();
     let mut f = Fixture::new(&old.server);
     let response = f.modern(&f.user, EVERYTHING, 1, "").await;
@@ -149,7 +149,7 @@ async fn a_retry_without_the_answer_is_asked_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_is_held_for_a_while_and_then_given_up() {
+async fn a_call_is_held_for_a_while_and_then_dropped() {
     let old = OldServer::new();
     let f = Fixture::new(&old.server);
     let response = f.modern(&f.user, EVERYTHING, 1, "").await;
@@ -295,7 +295,7 @@ async fn sessions_with_a_server_are_shared_by_stateless_clients_that_declare_the
 }
 
 #[tokio::test]
-async fn a_held_call_of_a_server_that_broke_off_is_told_at_the_retry() {
+async fn a_held_call_of_a_server_that_broke_off_is_reported_at_the_retry() {
     let old = OldServer::new();
     let f = Fixture::new(&old.server);
     let response = f.modern(&f.user, EVERYTHING, 1, "").await;

@@ -53,7 +53,7 @@ async fn what_a_server_asks_reaches_the_client_and_the_answer_the_server_byte_fo
 }
 
 #[tokio::test]
-async fn a_server_is_told_what_the_client_declares_of_what_can_be_passed_on() {
+async fn a_server_learns_what_the_client_declares_of_what_can_be_passed_on() {
     let old = OldServer::new();
     let f = Fixture::new(&old.server);
     let declared = r#"{"experimental":{"x":{}},"sampling":{"context":{}, "tools":{}},"roots":{"listChanged":true},"elicitation":{"url":{}}}"#;
@@ -71,7 +71,7 @@ async fn a_server_is_told_what_the_client_declares_of_what_can_be_passed_on() {
 }
 
 #[tokio::test]
-async fn only_what_the_client_declares_is_asked_and_the_server_is_told_at_once() {
+async fn only_what_the_client_declares_is_asked_and_the_server_learns_it_immediately() {
     const ELICITATION: &str = r#"{"elicitation":{}}"#;
     for (capabilities, method, params, code) in [
         ("{}", "elicitation/create", r#"{"message":"?"}"#, -32_601),

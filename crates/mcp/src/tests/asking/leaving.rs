@@ -10,7 +10,7 @@ use super::{EVERYTHING, Fixture, OldServer};
 const ROOTS: &str = r#"{"jsonrpc":"2.0","id":"q","method":"roots/list"}"#;
 
 #[tokio::test]
-async fn a_server_gets_an_error_when_the_client_goes_away() {
+async fn a_server_gets_an_error_when_the_client_disconnects() {
     let old = OldServer::new();
     let f = Fixture::new(&old.server);
     let session = f.begin(EVERYTHING).await;
@@ -50,7 +50,7 @@ async fn a_call_that_is_answered_takes_its_questions_with_it() {
 }
 
 #[tokio::test]
-async fn a_server_that_gives_its_question_up_is_not_answered_and_the_client_is_told() {
+async fn a_server_that_cancels_its_question_is_not_answered_and_the_client_is_notified() {
     let old = OldServer::new();
     let f = Fixture::new(&old.server);
     let session = f.begin(EVERYTHING).await;

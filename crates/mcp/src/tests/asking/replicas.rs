@@ -135,7 +135,7 @@ async fn an_answer_that_arrives_at_another_replica_reaches_its_server() {
 }
 
 #[tokio::test]
-async fn a_retry_that_arrives_at_another_replica_goes_on_with_the_call() {
+async fn a_retry_that_arrives_at_another_replica_continues_the_call() {
     let old = OldServer::new();
     let (near, far) = replicas(&old.server);
     let response = far.modern(&far.user, EVERYTHING, 1, "").await;
@@ -168,7 +168,7 @@ async fn a_retry_that_arrives_at_another_replica_goes_on_with_the_call() {
 }
 
 #[tokio::test]
-async fn an_answer_for_a_replica_that_is_gone_is_a_clear_error() {
+async fn an_answer_for_a_replica_that_has_stopped_is_a_clear_error() {
     let old = OldServer::new();
     let (near, far) = replicas(&old.server);
     let session = far.begin(EVERYTHING).await;

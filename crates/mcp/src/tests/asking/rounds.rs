@@ -104,7 +104,7 @@ async fn what_a_server_asks_for_becomes_requests_and_the_call_is_sent_again_with
 }
 
 #[tokio::test]
-async fn what_the_client_does_not_declare_is_an_error_of_the_tool_and_asked_of_no_one() {
+async fn what_the_client_does_not_declare_is_an_error_of_the_tool_and_is_not_asked() {
     for by_events in [false, true] {
         let server = server(by_events, vec![FIRST]);
         let f = Fixture::new(&server);
@@ -170,7 +170,7 @@ async fn rounds_are_bounded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_does_not_answer_is_told_and_the_call_fails() {
+async fn a_client_that_does_not_answer_is_notified_and_the_call_fails() {
     let server = server(false, vec![SECOND, DONE]);
     let f = Fixture::new(&server);
     let session = f.begin(EVERYTHING).await;

@@ -157,7 +157,7 @@ async fn a_state_that_is_replayed_is_left_to_its_server_to_judge() {
 }
 
 #[tokio::test]
-async fn a_stateless_server_is_told_what_a_client_with_a_session_declares() {
+async fn a_stateless_server_learns_what_a_client_with_a_session_declares() {
     let server = server(Kind::Json);
     let f = Fixture::new(&server);
     let session = f

@@ -101,7 +101,7 @@ async fn what_belongs_to_tools_is_not_declared_where_none_are_offered() {
 }
 
 #[tokio::test]
-async fn servers_are_told_the_extensions_that_a_client_declares() {
+async fn servers_learn_the_extensions_that_a_client_declares() {
     let server = declaring(json!({"tools": {}})).server(Era::Modern);
     let world = World::new(&[("one", &server)]);
     let plan = world.plan(IdentityForwarding::None, &[]);

@@ -33,7 +33,7 @@ async fn one_stream_of_a_server_that_knows_no_users_serves_all_of_them() {
 
 #[rstest]
 #[tokio::test(start_paused = true)]
-async fn what_is_wanted_no_longer_is_not_told(#[values(Era::Modern, Era::Legacy)] of_server: Era) {
+async fn what_is_no_longer_wanted_is_not_reported(#[values(Era::Modern, Era::Legacy)] of_server: Era) {
     let served = Served::new(of_server);
     let world = World::new(&[("one", &served.server)]);
     let plan = Arc::new(world.plan(IdentityForwarding::None, &[]));
@@ -70,7 +70,7 @@ async fn what_is_wanted_no_longer_is_not_told(#[values(Era::Modern, Era::Legacy)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_storm_of_changes_of_a_resource_is_told_once_a_second() {
+async fn a_storm_of_changes_of_a_resource_is_reported_once_a_second() {
     let served = Served::new(Era::Modern);
     let world = World::new(&[("one", &served.server)]);
     let plan = Arc::new(world.plan(IdentityForwarding::None, &[]));
@@ -92,7 +92,7 @@ async fn a_storm_of_changes_of_a_resource_is_told_once_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_its_server_lost_is_asked_again_and_what_was_missed_is_told() {
+async fn a_session_that_its_server_lost_is_requested_again_and_what_was_missed_is_reported() {
     let served = Served::new(Era::Legacy);
     let world = World::new(&[("one", &served.server)]);
     let plan = Arc::new(world.plan(IdentityForwarding::None, &[]));
@@ -116,7 +116,7 @@ async fn a_session_that_its_server_lost_is_asked_again_and_what_was_missed_is_to
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_listens_again_is_told_that_changes_may_have_been_missed() {
+async fn a_client_that_listens_again_learns_that_it_may_have_missed_changes() {
     let served = Served::new(Era::Modern);
     let world = World::new(&[("one", &served.server)]);
     let plan = Arc::new(world.plan(IdentityForwarding::None, &[]));

@@ -6,7 +6,7 @@ use super::*;
 
 #[rstest]
 #[tokio::test(start_paused = true)]
-async fn clients_of_both_eras_are_told_by_servers_of_both_when_a_resource_changes(
+async fn clients_of_both_eras_are_notified_by_servers_of_both_when_a_resource_changes(
     #[values(Era::Modern, Era::Legacy)] of_server: Era,
     #[values(Era::Modern, Era::Legacy)] of_client: Era,
 ) {
@@ -28,7 +28,7 @@ async fn clients_of_both_eras_are_told_by_servers_of_both_when_a_resource_change
 
 #[rstest]
 #[tokio::test(start_paused = true)]
-async fn only_who_wants_a_resource_is_told(#[values(Era::Modern, Era::Legacy)] of_server: Era) {
+async fn only_subscribers_of_a_resource_are_notified(#[values(Era::Modern, Era::Legacy)] of_server: Era) {
     for of_client in [Era::Modern, Era::Legacy] {
         let served = Served::new(of_server);
         let world = World::new(&[("one", &served.server)]);
@@ -43,7 +43,7 @@ async fn only_who_wants_a_resource_is_told(#[values(Era::Modern, Era::Legacy)] o
 
 #[rstest]
 #[tokio::test(start_paused = true)]
-async fn what_a_server_tells_one_user_of_a_resource_reaches_no_other(
+async fn what_a_server_reports_to_one_user_about_a_resource_does_not_reach_others(
     #[values(Era::Modern, Era::Legacy)] era: Era,
 ) {
     let served = Served::new(era);
@@ -57,7 +57,7 @@ async fn what_a_server_tells_one_user_of_a_resource_reaches_no_other(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_resource_that_is_not_offered_is_not_told_of() {
+async fn a_resource_that_is_not_offered_is_not_reported() {
     let served = Served::new(Era::Modern);
     let world = World::new(&[("one", &served.server)]);
     let of =
@@ -102,7 +102,7 @@ async fn a_resource_that_is_not_offered_is_not_told_of() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_that_is_told_on_the_stream_of_a_call_reaches_who_listens() {
+async fn a_change_that_is_reported_on_the_stream_of_a_call_reaches_listeners() {
     let served = Served::new(Era::Legacy);
     let world = World::new(&[("one", &served.server)]);
     let plan = Arc::new(world.plan(IdentityForwarding::None, &[]));
@@ -129,7 +129,7 @@ async fn a_change_that_is_told_on_the_stream_of_a_call_reaches_who_listens() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_does_not_tell_of_changes_is_not_asked() {
+async fn a_server_that_does_not_report_changes_is_not_asked() {
     for (capabilities, declares) in [
         (json!({"tools": {}, "resources": {"subscribe": true}}), true),
         (json!({"tools": {}, "resources": {}}), false),

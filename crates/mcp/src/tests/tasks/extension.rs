@@ -170,7 +170,7 @@ async fn a_task_of_a_server_that_left_the_gateway_is_not_asked_for() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_say_that_it_follows_tasks_is_told_what_it_lacks() {
+async fn a_client_that_does_not_declare_tasks_gets_an_error_that_names_the_capability() {
     let (world, plan, server) = one(Era::Modern);
     let id = Client::stateless(&world, &plan, &ADA).begin().await;
     let client = Client {
@@ -225,7 +225,7 @@ async fn a_task_cannot_be_asked_for_in_another_era_than_its_own() {
 }
 
 #[tokio::test]
-async fn a_client_with_a_session_is_not_given_a_task_that_it_cannot_follow() {
+async fn a_client_with_a_session_does_not_get_a_task_that_it_cannot_follow() {
     let (world, plan, server) = one(Era::Modern);
     let client = Client::in_session(&world, &plan, &ADA).await;
     let refused = client.ask("tools/call", r#""name":"t","task":{}"#).await;

@@ -176,7 +176,7 @@ async fn what_a_task_asks_its_client_names_the_task_in_the_words_of_each_side() 
 }
 
 #[tokio::test]
-async fn a_session_is_told_the_states_of_its_own_tasks_only() {
+async fn a_session_learns_the_states_of_its_own_tasks_only() {
     let held = Held::new();
     let world = World::new(&[("one", &held.server)]);
     let plan = Arc::new(world.plan(IdentityForwarding::None, &[]));

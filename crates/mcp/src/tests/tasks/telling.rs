@@ -82,7 +82,7 @@ async fn next(body: &mut Answer<FakeBody>) -> Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_is_told_of_the_tasks_that_it_names_and_of_no_others() {
+async fn a_client_is_notified_only_of_the_tasks_that_it_names() {
     let (server, open) = telling();
     let world = World::new(&[("one", &server)]);
     let plan = Arc::new(world.plan(IdentityForwarding::Assertion, &[]));
@@ -119,7 +119,7 @@ async fn a_client_is_told_of_the_tasks_that_it_names_and_of_no_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_told_of_a_task_is_bounded_and_the_server_is_listened_to_again() {
+async fn what_is_reported_about_a_task_is_bounded_and_the_server_is_listened_to_again() {
     let (server, open) = telling();
     let world = World::new(&[("one", &server)]);
     let plan = Arc::new(world.plan(IdentityForwarding::Assertion, &[]));
@@ -146,7 +146,7 @@ async fn what_is_told_of_a_task_is_bounded_and_the_server_is_listened_to_again()
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_names_no_task_of_theirs_or_does_not_follow_tasks_has_no_server_asked() {
+async fn a_client_without_the_task_or_the_capability_causes_no_request_to_a_server() {
     let (server, open) = telling();
     let world = World::new(&[("one", &server)]);
     let plan = Arc::new(world.plan(IdentityForwarding::Assertion, &[]));

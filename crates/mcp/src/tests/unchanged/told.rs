@@ -12,7 +12,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn what_a_server_tells_reaches_the_client(any in json()) {
+    fn what_a_server_reports_reaches_the_client(any in json()) {
         run(async {
             for (client_era, server_era) in PAIRS {
                 let message = format!(

@@ -216,7 +216,7 @@ fn a_result_that_asks_for_input_is_not_passed_on_without_its_type() {
     r#"{"result":null,"error":{"code":1,"message":"no"},"id":17}"#,
     r#"{"error":{"code":1,"message":"no"},"id":17}"#
 )]
-fn a_null_that_stands_for_no_error_or_no_result_is_taken_out(#[case] input: &str, #[case] expected: &str) {
+fn a_null_that_means_no_error_or_no_result_is_removed(#[case] input: &str, #[case] expected: &str) {
     let with_id = expected.replace("17", "\"client\"");
     for size in 1..=input.len() {
         let spaced = splice(typed(ResultType::Keep), input, size).unwrap();

@@ -52,7 +52,7 @@ fn one_bad_entry_takes_only_itself_away() {
 }
 
 #[test]
-fn what_is_no_page_is_refused() {
+fn what_is_not_a_page_is_refused() {
     for bad in [
         "{}",
         "[]",

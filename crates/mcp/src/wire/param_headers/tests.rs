@@ -86,7 +86,7 @@ fn annotations_are_bounded() {
 }
 
 #[test]
-fn the_word_elsewhere_is_no_annotation() {
+fn the_word_elsewhere_is_not_an_annotation() {
     let schema = json!({
         "properties": {
             "x-mcp-header": {"type": "string", "default": {"x-mcp-header": "no"}, "examples": [{"x-mcp-header": 1}]},

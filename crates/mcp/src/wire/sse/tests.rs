@@ -214,7 +214,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_give_the_same_events_in_any_cut(stream in "[data:eventidry\r\n 0-9\u{0}\u{feff}]{0,60}", cut in 1_usize..9) {
+    fn any_bytes_yield_the_same_events_however_they_are_cut(stream in "[data:eventidry\r\n 0-9\u{0}\u{feff}]{0,60}", cut in 1_usize..9) {
         let whole = decode(&[stream.as_bytes()], 10_000);
         let chunks: Vec<_> = stream.as_bytes().chunks(cut).collect();
         prop_assert_eq!(decode(&chunks, 10_000), whole);

@@ -26,7 +26,7 @@ fn edited(result: &str, asks_for_task: bool) -> Bytes {
 }
 
 #[test]
-fn ids_are_replaced_where_they_stand_and_nowhere_else() {
+fn ids_are_replaced_only_where_they_belong() {
     for (asks_for_task, result, told) in [
         (
             false,
@@ -64,7 +64,7 @@ fn ids_are_replaced_where_they_stand_and_nowhere_else() {
 }
 
 #[test]
-fn the_state_of_a_task_is_told_only_to_the_client_whose_it_is() {
+fn the_state_of_a_task_is_reported_only_to_its_own_client() {
     let status = |id: &str| {
         Bytes::from(format!(
             r#"{{"jsonrpc":"2.0","method":"notifications/tasks/status","params":{{"taskId":"{id}","status":"working","z":0}}}}"#
@@ -75,7 +75,7 @@ fn the_state_of_a_task_is_told_only_to_the_client_whose_it_is() {
 }
 
 #[test]
-fn a_subscription_tells_of_tasks_under_its_own_id() {
+fn a_subscription_reports_tasks_under_its_own_id() {
     for (meta, told) in [
         (
             r#","_meta":{"io.modelcontextprotocol/subscriptionId":0,"x":1}"#,
