@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn browsers_are_told_apart() {
+    fn browsers_are_distinguished() {
         let chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36";
         assert_eq!(name(chrome), "Chrome on Linux");
         assert_eq!(name(&format!("{chrome} Edg/141.0.0.0")), "Edge on Linux");

@@ -35,7 +35,7 @@ mod tests {
     }
 
     #[test]
-    fn paused_sessions_are_counted_and_told_apart() {
+    fn paused_sessions_are_counted_separately() {
         assert_eq!(sessions(2, 0), "2 sessions");
         assert_eq!(sessions(1, 1), "2 sessions (1 paused)");
         assert_eq!(sessions(0, 1), "1 session (paused)");

@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_stands_beside_its_field_and_what_was_typed_stays() {
+    fn what_is_wrong_is_shown_beside_its_field_and_what_was_entered_stays() {
         let posted = posted(vec![
             ("name".to_owned(), " Ada ".to_owned()),
             ("password".to_owned(), " secret ".to_owned()),
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_was_posted_keeps_what_was_typed() {
+    fn a_field_that_was_posted_keeps_what_was_entered() {
         let mut posted = posted(vec![("name".to_owned(), String::new())]);
         posted.fill("name", "stored");
         posted.fill("issuer", "https://login.example.com");
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_fault_of_the_input_is_a_page_of_its_own() {
+    fn what_is_not_a_fault_of_the_input_is_a_separate_page() {
         let posted = posted(Vec::new());
         assert!(Form::refused(&posted, &[], &[], ServiceError::not_found("project")).is_err());
         let conflict = ServiceError::conflict("The last owner stays.");
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_in_the_way_is_named_and_linked_to() {
+    fn what_prevents_it_is_named_and_linked_to() {
         let gateway: GatewayId = "gw_01900000000070008000000000000001".parse().unwrap();
         let conflict = Conflict {
             detail: "Used by a gateway.".to_owned(),

@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_told_as_people_say_them() {
+    fn times_are_shown_as_people_say_them() {
         let now = Timestamp::from_seconds(1_800_000_000);
         let ago = |seconds| Moment::new(now.minus(Duration::from_secs(seconds)), now).to_string();
         assert!(ago(59).contains(">just now<"));

@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_place_that_is_free_is_taken_at_once_and_given_back() {
+    async fn a_free_place_is_taken_immediately_and_returned() {
         let admission = Admission::with(2);
         let held = [
             admission.enter(Urgency::Program).await.unwrap(),

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_test_that_is_gone_is_told_and_others_are_not() {
+    fn a_test_that_was_deleted_is_reported_and_others_are_not() {
         let document = "`file.rs::example`\n## Room (`crates/a/src/`)\n| x | `b.rs::there`, `b.rs::gone` |\n\
                         | y | `crates/c/d.rs::there` |\n| z | `crates/c/d.rs::the` |\n\
                         | v | `e2e/e.test.mjs::is there: \u{fc}` |\n| w | `e2e/e.test.mjs::is` |\n";

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hash_of_another_cost_is_told() {
+    async fn a_hash_of_another_cost_is_recognised() {
         let (cheap, now) = (Passwords::of_cost(CHEAP), Passwords::default());
         let hash = cheap
             .hash(&SeededEntropy::new(1), &typed("violet harbour"))
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_flood_is_turned_away_and_the_pool_recovers() {
+    async fn a_flood_is_refused_and_the_pool_recovers() {
         let passwords = Passwords::of_cost(CHEAP);
         let (sender, gate) = std::sync::mpsc::channel::<()>();
         let gate = Arc::new(std::sync::Mutex::new(gate));

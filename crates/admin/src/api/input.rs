@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_does_not_come_in_time_is_given_up() {
+    async fn a_body_that_does_not_arrive_in_time_is_refused() {
         let app = crate::testing::TestAdmin::new().await.app;
         let request = |body: axum::body::Body| {
             Request::post("/")
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn all_wrong_members_are_told_with_their_places() {
+    fn all_wrong_members_are_reported_with_their_places() {
         let complaints = told(&json!({
             "isuer": "x", "scopes": [1], "issuer": true, "headers": [{"name": "a", "value": "b", "vaule": "c"}],
         }));

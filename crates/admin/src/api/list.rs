@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_parameter_is_told_by_its_name() {
+    fn a_wrong_parameter_is_reported_by_its_name() {
         let paging: Paging = read("limit=5&cursor=a").unwrap();
         assert_eq!((paging.limit, paging.cursor.as_deref()), (Some(5), Some("a")));
         assert!(told("limt=5").contains("Did you mean `limit`?"));

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_that_stands_twice_is_found_wherever_it_is() {
+    fn a_member_that_appears_twice_is_found_wherever_it_is() {
         assert_eq!(
             pointers(r#"{"a": 1, "b": {"a": 1}, "c": [{"a": 1}]}"#),
             Vec::<String>::new()

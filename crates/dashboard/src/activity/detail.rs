@@ -254,7 +254,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_are_told_in_the_unit_that_suits_them() {
+    fn bytes_are_shown_in_the_unit_that_suits_them() {
         assert_eq!(bytes(-1), "0 bytes");
         assert_eq!(bytes(999), "999 bytes");
         assert_eq!(bytes(1_540), "1.5 kB");

@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn changes_are_told_in_words() {
+    fn changes_are_shown_in_words() {
         for (now, then, words, told) in [
             (0, 0, NUMBERS, None),
             (3, 0, NUMBERS, Some("none a week ago")),

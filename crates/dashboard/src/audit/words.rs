@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn actions_and_values_are_told_as_people_read_them() {
+    fn actions_and_values_are_shown_in_words() {
         assert_eq!(in_words("user_source.updated"), "User Source updated");
         assert_eq!(in_words("api_key.created"), "API key created");
         assert_eq!(in_words(""), "");

@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_told_in_the_unit_that_suits_them() {
+    fn durations_are_shown_in_the_unit_that_suits_them() {
         for (micros, words) in [
             (400, "0.4 ms"),
             (4_000, "4 ms"),

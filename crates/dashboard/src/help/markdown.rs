@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn headings_have_the_names_that_github_gives_them() {
+    fn headings_have_the_same_anchors_as_on_github() {
         let document = rendered("# Running *behind* `nginx`\n\n## What's next?\n");
         assert_eq!(document.title, "Running behind nginx");
         assert!(

@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_served_is_no_link() {
+    fn what_is_not_served_is_not_a_link() {
         assert_eq!(
             place_of("guide/README.md", "modes.md"),
             Some("/help/modes".to_owned())

@@ -264,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_limits_are_typed_in_seconds() {
+    fn time_limits_are_entered_in_seconds() {
         for (typed, meant) in [
             ("60", 60_000),
             ("0.5", 500),
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chosen_secret_stands_after_what_was_typed() {
+    fn a_chosen_secret_follows_the_entered_text() {
         let value = |value: &str, secret: &str| {
             header(&HeaderRow {
                 number: 1,

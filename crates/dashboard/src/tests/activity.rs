@@ -141,7 +141,7 @@ async fn charts_and_list_show_what_was_asked() {
 }
 
 #[tokio::test]
-async fn filters_stand_in_the_address_and_charts_follow_the_narrowest() {
+async fn filters_are_in_the_address_and_charts_follow_the_narrowest() {
     let mut office = Office::new().await;
     let (server, user, gateway) = (office.server, office.user, office.people.gateway);
     let batch = vec![

@@ -28,7 +28,7 @@ async fn gateway(ada: &mut Browser, project: &str, new: serde_json::Value) -> St
 }
 
 #[tokio::test]
-async fn each_mode_is_told_what_it_needs_and_where_people_sign_in() {
+async fn each_mode_shows_what_it_needs_and_where_people_sign_in() {
     let (bench, mut ada, project) = Bench::with_ada().await;
     let source = source(&mut ada, &project).await;
     let by_source = json!({"name": "Support agents", "slug": "support", "authentication_mode": "user_source",

@@ -59,7 +59,7 @@ async fn sessions_that_sleep_are_counted_wherever_they_would_end() {
 }
 
 #[tokio::test]
-async fn what_is_of_no_use_without_a_gateway_is_told_before_it_is_deleted() {
+async fn what_is_useless_without_a_gateway_is_shown_before_it_is_deleted() {
     let mut people = People::new().await;
     let gateway = format!("{}/gateways/{}", people.project, people.gateway);
     let delete = format!("{gateway}/delete");

@@ -44,7 +44,7 @@ fn every_filter_waits_the_same_time_after_a_key() {
 }
 
 #[test]
-fn every_filter_of_a_list_stands_in_its_address_and_gives_way_to_the_next() {
+fn every_filter_of_a_list_is_in_its_address_and_is_replaced_by_the_next() {
     let mut lists = 0;
     for (name, text) in templates() {
         let forms = text.split("<form ").skip(1);

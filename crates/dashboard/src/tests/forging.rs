@@ -40,7 +40,7 @@ async fn a_form_of_another_site_is_not_acted_upon() {
 }
 
 #[tokio::test]
-async fn a_project_is_not_there_for_those_who_are_no_members() {
+async fn a_project_does_not_exist_for_those_who_are_not_members() {
     let (bench, mut ada, project) = Bench::with_ada().await;
     ada.post("/projects", &[("name", "Other")]).await.expect(303);
     let other = ada

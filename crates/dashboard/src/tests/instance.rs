@@ -99,7 +99,7 @@ async fn an_account_is_disabled_at_once_and_enabled_again() {
 }
 
 #[tokio::test]
-async fn who_is_locked_out_gets_a_link_that_works_once() {
+async fn a_person_who_is_locked_out_gets_a_link_that_works_once() {
     let (bench, mut ada, project) = Bench::with_ada().await;
     let (mut grace, account) = grace(&bench, &mut ada, &project).await;
     ada.post(&format!("{account}/end-sessions"), &[])

@@ -41,7 +41,7 @@ async fn an_invited_person_makes_an_account_and_is_a_member() {
 }
 
 #[tokio::test]
-async fn a_proven_account_signs_in_to_join_and_no_one_joins_for_it() {
+async fn a_proven_account_signs_in_to_join_and_others_cannot_join_for_it() {
     let (bench, mut ada, project) = Bench::with_ada().await;
     let mut grace = bench
         .member(&mut ada, &project, "grace@example.com", "viewer")
@@ -137,7 +137,7 @@ async fn an_account_that_is_not_proven_joins_by_its_password_or_stays_apart() {
 }
 
 #[tokio::test]
-async fn an_invitation_that_was_taken_back_opens_nothing() {
+async fn a_revoked_invitation_opens_nothing() {
     let (bench, mut ada, project) = Bench::with_ada().await;
     let link = ada.invite(&project, "grace@example.com", "viewer").await;
     let members = ada.get(&format!("{project}/members")).await.expect(200);

@@ -152,7 +152,7 @@ async fn checking_now_sees_that_a_server_failed_and_that_it_came_back() {
 }
 
 #[tokio::test]
-async fn a_page_asks_a_server_only_when_it_is_told_to_and_not_at_every_reload() {
+async fn a_page_asks_a_server_only_on_request_and_not_at_every_reload() {
     let (bench, mut ada, project) = Bench::with_ada().await;
     let server = shelf().await;
     let path = add(&mut ada, &project, "shelf", &server.url).await;
@@ -184,7 +184,7 @@ async fn a_page_asks_a_server_only_when_it_is_told_to_and_not_at_every_reload() 
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_told_and_what_was_typed_stays() {
+async fn what_is_wrong_is_shown_and_what_was_entered_stays() {
     let (_bench, mut ada, project) = Bench::with_ada().await;
     let path = format!("{project}/servers/new");
     let mut fields = typed("Not An Id", "stdio://x");
@@ -279,7 +279,7 @@ async fn a_secret_does_not_follow_a_server_to_another_origin() {
 }
 
 #[tokio::test]
-async fn who_is_slower_keeps_what_they_typed_and_undoes_nothing() {
+async fn the_slower_person_keeps_what_they_entered_and_undoes_nothing() {
     let (bench, mut ada, project) = Bench::with_ada().await;
     let server = shelf().await;
     let path = add(&mut ada, &project, "shelf", &server.url).await;

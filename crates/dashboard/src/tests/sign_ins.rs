@@ -42,7 +42,7 @@ async fn a_failed_sign_in_is_found_by_its_reference_and_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn the_filters_stand_in_the_address() {
+async fn the_filters_are_in_the_address() {
     let mut people = People::new().await;
     let path = format!("{}/sign-ins", people.project);
     let user = people.user("grace", "Grace Hopper").await;

@@ -39,7 +39,7 @@ async fn a_setup_link_that_never_was_leads_nowhere() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_form_stands_beside_it_and_what_was_typed_is_still_there() {
+async fn what_is_wrong_with_a_form_is_shown_beside_it_and_what_was_entered_is_still_there() {
     let bench = Bench::new().await;
     let link = bench.setup_link().await;
     let fields = [
@@ -105,7 +105,7 @@ async fn without_a_session_every_page_leads_to_the_sign_in_and_back() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_and_an_unknown_address_are_told_alike() {
+async fn a_wrong_password_and_an_unknown_address_get_the_same_answer() {
     let (bench, _, _) = Bench::with_ada().await;
     let mut guest = bench.browser();
     let mut said = Vec::new();
@@ -131,7 +131,7 @@ async fn a_wrong_password_and_an_unknown_address_are_told_alike() {
 }
 
 #[tokio::test]
-async fn after_signing_in_no_one_is_sent_elsewhere() {
+async fn after_signing_in_people_are_not_sent_elsewhere() {
     let (bench, _, _) = Bench::with_ada().await;
     for next in [
         "//evil.example",
@@ -180,7 +180,7 @@ async fn a_cookie_opens_nothing_after_sign_out() {
 }
 
 #[tokio::test]
-async fn a_cookie_from_before_the_sign_in_is_no_session_after_it() {
+async fn a_cookie_from_before_the_sign_in_is_not_a_session_after_it() {
     let (bench, ada, _) = Bench::with_ada().await;
     let planted = ada.session().unwrap().to_owned();
     let mut victim = bench.browser();

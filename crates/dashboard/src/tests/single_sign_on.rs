@@ -66,7 +66,7 @@ async fn the_pages_lead_there_and_back() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_posted_signs_no_one_in_and_names_a_reference() {
+async fn an_answer_that_is_posted_is_refused_and_names_a_reference() {
     let world = World::new().await;
     world.person("sam", "sam@staff.example.com", true);
     let away = world.leave("/projects").await;

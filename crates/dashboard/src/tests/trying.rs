@@ -215,7 +215,7 @@ async fn members_and_ids_of_users_are_chosen_where_these_are_the_users() {
 }
 
 #[tokio::test]
-async fn mistakes_are_told_at_their_field_and_json_says_what_a_form_cannot() {
+async fn mistakes_are_shown_at_their_field_and_json_can_express_what_a_form_cannot() {
     let mut place = Place::new("user_source").await;
     let path = format!("{}/tell", place.tools);
     let fields = [

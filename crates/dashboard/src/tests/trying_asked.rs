@@ -131,7 +131,7 @@ async fn a_question_is_shown_answered_and_asked_again_until_there_is_a_result() 
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_an_answer_is_said_at_its_field_and_the_server_hears_nothing() {
+async fn what_is_wrong_with_an_answer_is_shown_at_its_field_and_the_server_receives_nothing() {
     let (mut place, path, page) = asked(&form()).await;
     let sealed = waiting(&page);
     for (name, age, colour, says) in [
@@ -163,7 +163,7 @@ async fn what_is_wrong_with_an_answer_is_said_at_its_field_and_the_server_hears_
 }
 
 #[tokio::test]
-async fn a_question_is_declined_and_dismissed_without_what_was_typed() {
+async fn a_question_is_declined_and_dismissed_without_what_was_entered() {
     for action in ["decline", "cancel"] {
         let (mut place, path, page) = asked(&form()).await;
         let sealed = waiting(&page);
@@ -180,7 +180,7 @@ async fn a_question_is_declined_and_dismissed_without_what_was_typed() {
 }
 
 #[tokio::test]
-async fn a_question_is_answered_only_where_and_by_whom_it_was_asked_and_in_time() {
+async fn a_question_is_answered_only_in_its_place_by_its_person_and_in_time() {
     let (mut place, path, page) = asked(&form()).await;
     place.upstream.has_more();
     let sealed = waiting(&page);
@@ -261,7 +261,7 @@ async fn a_question_is_answered_only_where_and_by_whom_it_was_asked_and_in_time(
 }
 
 #[tokio::test]
-async fn a_url_is_shown_whole_and_opened_only_by_a_click_in_a_tab_of_its_own() {
+async fn a_url_is_shown_whole_and_opened_only_by_a_click_in_a_new_tab() {
     let question = |url: &str| {
         json!({"open": {"method": "elicitation/create", "params": {
             "mode": "url", "message": "Sign in there", "url": url, "elicitationId": "1"}}})
@@ -375,7 +375,7 @@ async fn what_cannot_be_answered_here_is_said_and_a_hostile_question_is_bounded(
 }
 
 #[tokio::test]
-async fn prompts_and_resources_ask_too_and_go_on_for_the_same_user() {
+async fn prompts_and_resources_ask_too_and_continue_for_the_same_user() {
     let mut place = Place::new("user_source").await;
     place.upstream.has_more();
     let user = place.user("grace").await;

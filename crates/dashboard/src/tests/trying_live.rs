@@ -55,7 +55,7 @@ async fn reports_come_while_the_server_is_at_work_and_the_page_comes_last() {
 }
 
 #[tokio::test]
-async fn leaving_the_page_or_cancelling_gives_the_call_up_at_the_server() {
+async fn leaving_the_page_or_cancelling_cancels_the_call_at_the_server() {
     let mut place = Place::new("user_source").await;
     place.upstream.reports_and_waits();
     let path = format!("{}/tell", place.tools);

@@ -44,7 +44,7 @@ fn borrowed<'a>(fields: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a 
 }
 
 #[tokio::test]
-async fn a_redirect_url_of_its_own_is_offered_shown_and_ends_nothing() {
+async fn an_own_redirect_url_is_offered_and_shown_and_ends_nothing() {
     let (bench, mut ada, project) = Bench::with_ada().await;
     let path = ada.source(&project, "Entra").await;
     let shared = bench.test.app.config.callback_url();
@@ -155,7 +155,7 @@ async fn another_client_id_ends_sessions_and_leaves_people_who_they_are() {
 }
 
 #[tokio::test]
-async fn another_host_needs_the_secret_again_and_what_was_typed_stays() {
+async fn another_host_needs_the_secret_again_and_what_was_entered_stays() {
     let (bench, mut ada, project) = Bench::with_ada().await;
     let path = ada.source(&project, "Okta").await;
     let before = bench.stored(&path).await.unwrap();
@@ -256,7 +256,7 @@ async fn a_secret_is_rotated_and_the_one_before_stays_until_the_new_one_works() 
 }
 
 #[tokio::test]
-async fn a_refused_secret_is_told_with_what_to_do() {
+async fn a_refused_secret_is_reported_with_what_to_do() {
     let (bench, mut ada, project) = Bench::with_ada().await;
     let path = ada.source(&project, "Okta").await;
     assert!(!ada.get(&path).await.has("Secret refused"));
@@ -336,7 +336,7 @@ async fn a_source_in_use_stays_and_the_gateways_are_named_and_linked() {
 }
 
 #[tokio::test]
-async fn a_test_of_the_connection_is_told_check_by_check() {
+async fn a_test_of_the_connection_is_shown_check_by_check() {
     let (_bench, mut ada, project) = Bench::with_ada().await;
     let provider = Provider::start().await;
     let fields = unchecked("Here", &provider.issuer);

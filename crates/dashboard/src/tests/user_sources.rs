@@ -80,7 +80,7 @@ async fn a_source_is_created_with_the_steps_of_its_provider_beside_the_form() {
 }
 
 #[tokio::test]
-async fn saving_asks_the_provider_and_tells_the_exact_form_of_the_issuer() {
+async fn saving_asks_the_provider_and_shows_the_exact_form_of_the_issuer() {
     let (bench, mut ada, project) = Bench::with_ada().await;
     let provider = Provider::start().await;
     let new = format!("{project}/user-sources/new");
@@ -100,7 +100,7 @@ async fn saving_asks_the_provider_and_tells_the_exact_form_of_the_issuer() {
 }
 
 #[tokio::test]
-async fn the_issuer_is_checked_while_it_is_typed_for_admins_only_and_not_without_end() {
+async fn the_issuer_is_checked_while_it_is_entered_for_admins_only_and_at_a_limited_rate() {
     let (bench, mut ada, project) = Bench::with_ada().await;
     let provider = Provider::start().await;
     let check = format!("{project}/user-sources/check");

@@ -5,7 +5,7 @@ use gatewright_store::revocation::Denied;
 use super::{bench::Bench, people::People};
 
 #[tokio::test]
-async fn users_are_listed_searched_and_filtered_by_what_stands_in_the_address() {
+async fn users_are_listed_searched_and_filtered_by_the_address() {
     let mut people = People::new().await;
     let path = format!("{}/users", people.project);
     let empty = people.ada.get(&path).await.expect(200);
@@ -48,7 +48,7 @@ async fn users_are_listed_searched_and_filtered_by_what_stands_in_the_address() 
 }
 
 #[tokio::test]
-async fn a_list_of_many_goes_on_with_its_filters() {
+async fn a_long_list_continues_with_its_filters() {
     let mut people = People::new().await;
     for number in 0..51 {
         people.user(&format!("user-{number}"), "Somebody").await;
@@ -65,7 +65,7 @@ async fn a_list_of_many_goes_on_with_its_filters() {
 }
 
 #[tokio::test]
-async fn blocking_tells_what_ends_and_acts_at_once_and_unblocking_lets_in_again() {
+async fn blocking_shows_what_ends_and_applies_immediately_and_unblocking_restores_access() {
     let mut people = People::new().await;
     let user = people.user("grace", "Grace Hopper").await;
     people.session(user, "Claude").await;
@@ -185,7 +185,7 @@ async fn viewers_read_and_strangers_find_nothing() {
 }
 
 #[tokio::test]
-async fn equal_people_are_told_apart_by_subject_and_former_identities_are_marked_and_not_counted() {
+async fn equal_people_are_distinguished_by_subject_and_former_identities_are_marked_and_not_counted() {
     let mut people = People::new().await;
     let first = people.user("00u1", "Grace Hopper").await;
     let path = format!("{}/users", people.project);

@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scopes_are_told_apart_however_they_are_typed() {
+    fn scopes_are_separated_however_they_are_entered() {
         assert_eq!(scopes(" openid  profile,email\n"), ["openid", "profile", "email"]);
         assert!(scopes(" , ").is_empty());
     }

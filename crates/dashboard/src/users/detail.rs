@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_ends_is_told_in_numbers() {
+    fn what_ends_is_shown_in_numbers() {
         let held = |live, asleep, gateways| {
             in_words(HeldGrants {
                 live,

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_told_from_a_status() {
+    fn an_error_is_distinguished_from_a_status() {
         let error = answer(
             404,
             "application/json",

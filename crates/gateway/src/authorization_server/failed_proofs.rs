@@ -122,7 +122,7 @@ mod tests {
     const CLIENT: &str = "https://app.example/client.json";
 
     #[test]
-    fn a_network_that_fails_is_told_to_wait_and_others_are_not() {
+    fn a_network_that_fails_has_to_wait_and_others_do_not() {
         let limits = FailedProofs::default();
         for number in 0..MAX_FROM_PREFIX {
             assert!(limits.begin(&format!("client {number}"), HERE).is_ok());
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn proofs_that_are_good_never_add_up() {
+    fn valid_proofs_never_add_up() {
         let limits = FailedProofs::default();
         for _ in 0..10 * MAX_AT_HOME {
             limits.proven(&limits.begin(CLIENT, HERE).unwrap());

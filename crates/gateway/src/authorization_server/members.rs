@@ -314,7 +314,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stranger_is_told_whom_to_ask() {
+    fn a_stranger_learns_whom_to_ask() {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         assert!(whom_to_ask(&[]).starts_with("Ask the people who run"));
         assert!(whom_to_ask(&names(&["Ada"])).starts_with("Ask Ada, who owns"));

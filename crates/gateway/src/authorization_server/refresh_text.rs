@@ -62,7 +62,7 @@ mod tests {
     use crate::testing::TestGateways;
 
     #[tokio::test]
-    async fn a_token_tells_its_own_gateway_alone_what_it_is() {
+    async fn a_token_reveals_what_it_is_only_to_its_own_gateway() {
         let test = TestGateways::new().await;
         let (app, clock) = (&test.app.authorization_server, test.clock.as_ref());
         let gateway = GatewayId::generate(clock, &SystemEntropy);

@@ -87,7 +87,7 @@ mod tests {
     #[case::among_others(Callback::Shared, true, Some("several projects"))]
     #[case::with_its_own(Callback::Own, true, None)]
     #[tokio::test]
-    async fn a_redirect_url_of_its_own_is_recommended_where_it_helps(
+    async fn an_own_redirect_url_is_recommended_if_it_helps(
         #[case] callback: Callback,
         #[case] has_neighbours: bool,
         #[case] remedy: Option<&str>,

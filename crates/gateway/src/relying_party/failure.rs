@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_tells_how_long_a_sign_in_may_take() {
+    fn the_page_says_how_long_a_sign_in_can_take() {
         assert!(Failure::Expired.told(25).explanation.contains("25 minutes "));
         assert!(Failure::Expired.told(1).explanation.contains("1 minute "));
     }

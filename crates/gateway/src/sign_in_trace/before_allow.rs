@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn all_gateways_together_stay_within_bounds_and_the_fullest_give_way() {
+    fn all_gateways_together_stay_within_bounds_and_the_fullest_lose_entries() {
         let ring = Ring::default();
         let quiet = gateway();
         ring.push(Sort::Shown, part(quiet, 1, "", Step::Authorize));
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registration_becomes_the_request_it_led_to_and_that_goes_on_in_the_store() {
+    fn a_registration_becomes_the_request_it_led_to_and_that_continues_in_the_store() {
         let ring = Ring::default();
         let gateway = gateway();
         ring.push(Sort::Registered, part(gateway, 1, "client", Step::Registration));

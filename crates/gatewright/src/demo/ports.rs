@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_taken_port_gives_way_unless_it_was_asked_for() {
+    async fn a_port_in_use_is_replaced_unless_it_was_requested() {
         let first = listen_near(0).await.unwrap();
         let port = first.local_addr().unwrap().port();
         let second = listen_near(port).await.unwrap();

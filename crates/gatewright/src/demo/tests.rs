@@ -178,7 +178,7 @@ async fn the_printed_link_opens_the_dashboard_as_often_as_one_likes_and_the_open
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_start_has_links_of_its_own_to_the_same_account() {
+async fn each_start_has_its_own_links_to_the_same_account() {
     let folder = tempfile::tempdir().unwrap();
     let first = start(folder.path()).await;
     enter(&first, &first.links.printed).await;

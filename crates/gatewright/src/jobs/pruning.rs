@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn ten_thousand_expired_rows_are_gone_after_one_round() {
+    async fn ten_thousand_expired_rows_are_deleted_after_one_round() {
         let test = TestAdmin::new().await;
         let (app, now) = (&test.app, test.app.now());
         let gateway = GatewayId::generate(test.clock.as_ref(), &SystemEntropy);

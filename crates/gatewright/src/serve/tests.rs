@@ -302,7 +302,7 @@ impl<'a> MakeWriter<'a> for Lines {
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_not_trusted_is_told_of_once() {
+async fn a_proxy_that_is_not_trusted_is_reported_once() {
     let warnings = async |url: &str, proxies: &[&str]| {
         let lines = Lines::default();
         let subscriber = tracing_subscriber::fmt().with_writer(lines.clone());

@@ -75,7 +75,7 @@ fn a_circle_closes_however_the_other_folder_is_named() {
 }
 
 #[test]
-fn what_is_no_arrow_closes_no_circle() {
+fn what_is_not_an_arrow_closes_no_circle() {
     for (root, first) in [
         (
             "",
@@ -264,7 +264,7 @@ fn an_arrow_to_a_higher_layer_is_reported_where_it_closes_no_circle() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_reported_and_not_passed_over() {
+fn a_file_that_cannot_be_read_is_reported_and_not_skipped() {
     let broken = files(&[("crates/a/src/lib.rs", "mod first;\nfn (")]);
     let found = modules::read(&broken, "crates/a")
         .err()

@@ -15,7 +15,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn the_right_password_opens_and_the_same_is_told_of_everything_else() {
+async fn the_right_password_opens_and_everything_else_gets_the_same_answer() {
     let world = World::new().await;
     let begun = world.sign_in("  ADA@example.com ", PASSWORD).await.unwrap();
     assert_eq!(begun.account.id, world.owner.account.id);
@@ -69,7 +69,7 @@ async fn failures_are_one_row_per_network_and_five_minutes() {
 }
 
 #[tokio::test]
-async fn guessing_is_stopped_and_locks_no_one_out_of_where_they_are_at_home() {
+async fn guessing_is_stopped_and_does_not_lock_owners_out_of_their_usual_network() {
     let world = World::new().await;
     world.sign_in(OWNER, PASSWORD).await.unwrap();
     let mut limited = 0;

@@ -195,7 +195,7 @@ async fn proving_one_account_gives_it_the_projects_of_its_address_and_ends_the_o
 }
 
 #[tokio::test]
-async fn no_project_takes_over_a_proven_account_or_lets_in_a_disabled_one() {
+async fn a_project_cannot_take_over_a_proven_account_or_admit_a_disabled_one() {
     let world = World::new().await;
     let other = world.other_project().await;
     let proven = world.member("alan@example.com", Role::Viewer).await;
@@ -216,7 +216,7 @@ async fn no_project_takes_over_a_proven_account_or_lets_in_a_disabled_one() {
 }
 
 #[tokio::test]
-async fn accounts_of_an_address_are_few_and_the_operator_is_told_of_them() {
+async fn accounts_of_an_address_are_few_and_the_operator_sees_them() {
     let world = World::new().await;
     world.member(ADDRESS, Role::Viewer).await;
     for number in 0..3 {
@@ -261,7 +261,7 @@ async fn an_account_that_shares_an_address_guesses_at_its_passwords_from_nowhere
 }
 
 #[tokio::test]
-async fn no_one_becomes_an_administrator_with_a_password_that_someone_else_may_know() {
+async fn an_administrator_never_has_a_password_that_someone_else_may_know() {
     let world = World::new().await;
     let squatter = world.member(ADDRESS, Role::Viewer).await;
     let admin = |address_proven| AccountPatch {
@@ -332,7 +332,7 @@ async fn a_link_to_set_a_password_ends_with_the_power_of_its_maker() {
 }
 
 #[tokio::test]
-async fn an_owner_who_is_removed_does_not_come_back_by_an_invitation_of_their_own() {
+async fn an_owner_who_is_removed_does_not_come_back_by_their_own_invitation() {
     let world = World::new().await;
     let mallory = world.member("mallory@example.com", Role::Owner).await;
     let as_mallory = world.authority(&mallory.token).await;

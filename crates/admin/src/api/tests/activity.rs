@@ -137,7 +137,7 @@ async fn a_request_is_found_by_each_filter_and_shows_what_became_of_it() {
 }
 
 #[tokio::test]
-async fn no_one_of_another_project_finds_a_request() {
+async fn another_project_does_not_find_a_request() {
     let bench = Bench::new().await;
     let (acme, other) = (bench.tenant("Acme").await, bench.tenant("Other").await);
     let mut rows = Vec::new();

@@ -62,7 +62,7 @@ async fn what_a_guard_refuses_is_one_event_with_a_count() {
 }
 
 #[tokio::test]
-async fn every_guard_tells_the_trail() {
+async fn every_guard_is_recorded_in_the_trail() {
     let bench = Bench::new().await;
     let acme = bench.tenant("Acme").await;
     let source = acme.source(&bench, "Okta").await;
@@ -125,7 +125,7 @@ async fn every_guard_tells_the_trail() {
 }
 
 #[tokio::test]
-async fn an_export_gives_every_event_that_the_filters_leave() {
+async fn an_export_returns_every_event_that_matches_the_filters() {
     let bench = Bench::new().await;
     let (acme, other) = (bench.tenant("Acme").await, bench.tenant("Other").await);
     for number in 0..450 {

@@ -71,7 +71,7 @@ async fn a_client_is_registered_changed_rotated_and_deleted() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_client_is_told_by_its_place() {
+async fn what_is_wrong_with_a_client_is_reported_by_its_place() {
     let bench = Bench::new().await;
     let acme = bench.tenant("Acme").await;
     let source = acme.source(&bench, "Okta").await;
@@ -164,7 +164,7 @@ async fn a_client_that_signs_brings_public_keys_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn clients_in_use_are_listed_blocked_and_let_in_again() {
+async fn clients_in_use_are_listed_blocked_and_unblocked() {
     let bench = Bench::new().await;
     let acme = bench.tenant("Acme").await;
     let source = acme.source(&bench, "Okta").await;

@@ -289,7 +289,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn each_credential_is_for_its_holders_and_for_no_one_else() {
+async fn each_credential_is_only_for_its_holders() {
     let world = World::new().await;
     let mut lent = Vec::new();
     for (operation, member, holders) in TABLE {

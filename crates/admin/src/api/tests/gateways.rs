@@ -116,7 +116,7 @@ async fn a_change_of_mode_or_source_ends_the_grants() {
 }
 
 #[tokio::test]
-async fn an_inactive_gateway_is_gone_from_the_next_request_on() {
+async fn an_inactive_gateway_returns_404_from_the_next_request_on() {
     let bench = Bench::new().await;
     let acme = bench.tenant("Acme").await;
     let new = json!({"name": "G", "slug": "g", "authentication_mode": "headers"});

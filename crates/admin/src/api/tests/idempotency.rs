@@ -141,7 +141,7 @@ async fn what_was_refused_may_be_sent_again() {
 }
 
 #[tokio::test]
-async fn a_header_that_is_no_key_is_told() {
+async fn a_header_that_is_not_a_key_is_reported() {
     let bench = Bench::new().await;
     let long = "k".repeat(256);
     for wrong in ["", "two words", long.as_str(), "caf\u{e9}"] {

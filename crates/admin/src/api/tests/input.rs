@@ -11,7 +11,7 @@ use super::bench::{Bench, new_source};
 const JSON: Option<&str> = Some("application/json");
 
 #[tokio::test]
-async fn bodies_that_cannot_be_read_are_told_apart() {
+async fn bodies_that_cannot_be_read_are_distinguished() {
     let bench = Bench::new().await;
     let acme = bench.tenant("Acme").await;
     let send = async |content_type: Option<&str>, body: String| {
@@ -35,7 +35,7 @@ async fn bodies_that_cannot_be_read_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_member_that_stands_twice_is_refused_and_nothing_is_saved() {
+async fn a_member_that_appears_twice_is_refused_and_nothing_is_saved() {
     let bench = Bench::new().await;
     let acme = bench.tenant("Acme").await;
     let send = async |encoding: Option<&str>, body: &'static str| {
@@ -234,7 +234,7 @@ async fn a_patch_merges_and_null_resets() {
 }
 
 #[tokio::test]
-async fn null_is_refused_where_there_is_no_default_to_go_back_to() {
+async fn null_is_refused_if_there_is_no_default() {
     let bench = Bench::new().await;
     let acme = bench.tenant("Acme").await;
     let source = acme.source(&bench, "Okta").await;

@@ -230,7 +230,7 @@ async fn a_key_cannot_outlive_the_key_that_makes_it() {
 }
 
 #[tokio::test]
-async fn a_flood_of_unknown_keys_is_told_to_wait_and_keys_that_work_go_on() {
+async fn a_flood_of_unknown_keys_has_to_wait_and_valid_keys_keep_working() {
     let bench = Bench::new().await;
     let acme = bench.tenant("Acme").await;
     bench.get(&acme.viewer, &acme.path("gateways")).await.expect(200);

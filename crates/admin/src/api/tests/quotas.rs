@@ -40,7 +40,7 @@ fn gateway(number: usize) -> Value {
 }
 
 #[tokio::test]
-async fn each_quota_is_told_with_its_number_its_key_and_the_way_out() {
+async fn each_quota_is_reported_with_its_number_its_key_and_the_remedy() {
     let bench = bench(small()).await;
     let acme = bench.tenant("Acme").await;
     let first = bench

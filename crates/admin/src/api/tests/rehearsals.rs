@@ -68,7 +68,7 @@ impl Scene {
 }
 
 #[tokio::test]
-async fn a_change_of_identity_is_told_with_all_it_would_end() {
+async fn a_change_of_identity_shows_everything_it_would_end() {
     let scene = Scene::new().await;
     let before = scene.everything().await;
     let change = json!({"client_id": "another", "skip_validation": true});
@@ -112,7 +112,7 @@ async fn a_change_of_identity_is_told_with_all_it_would_end() {
 }
 
 #[tokio::test]
-async fn other_changes_end_nothing_and_the_fate_of_the_secret_is_told() {
+async fn other_changes_end_nothing_and_what_happens_to_the_secret_is_shown() {
     let scene = Scene::new().await;
     let before = scene.everything().await;
     let elsewhere = json!({
@@ -185,7 +185,7 @@ async fn what_the_change_would_meet_is_met_without_a_trace() {
 }
 
 #[tokio::test]
-async fn a_deletion_is_told_with_all_that_would_go() {
+async fn a_deletion_shows_everything_that_would_be_deleted() {
     let scene = Scene::new().await;
     let (bench, acme) = (&scene.bench, &scene.acme);
     let gateway = scene.rehearse(Method::DELETE, &scene.gateway_path(), None).await;
@@ -218,7 +218,7 @@ async fn a_deletion_is_told_with_all_that_would_go() {
 }
 
 #[tokio::test]
-async fn a_gateway_tells_whom_another_mode_or_address_would_cut_off() {
+async fn a_gateway_shows_whom_another_mode_or_address_would_cut_off() {
     let scene = Scene::new().await;
     let before = scene.everything().await;
     for (change, ends, moves) in [

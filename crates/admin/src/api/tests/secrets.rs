@@ -202,7 +202,7 @@ async fn headers_of_identity_and_of_http_cannot_be_set() {
 }
 
 #[tokio::test]
-async fn a_header_typed_as_it_is_leaves_no_trace_of_its_value_in_the_audit_trail() {
+async fn a_header_in_plain_text_leaves_no_trace_of_its_value_in_the_audit_trail() {
     let bench = Bench::new().await;
     let acme = bench.tenant("Acme").await;
     let secret = new_secret("canary-one");

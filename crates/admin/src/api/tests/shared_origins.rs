@@ -49,7 +49,7 @@ fn refused(answer: Answer, pointer: &str, origin: &str, owner: &Tenant) {
 }
 
 #[tokio::test]
-async fn a_second_project_cannot_tell_a_server_of_another_who_its_users_are() {
+async fn a_second_project_cannot_identify_its_users_to_a_server_of_another() {
     let bench = Bench::new().await;
     let (acme, mallory) = (bench.tenant("Acme").await, bench.tenant("Mallory").await);
     let url = dead_url().await;
@@ -148,7 +148,7 @@ async fn the_operator_may_allow_an_origin_to_several_projects() {
 }
 
 #[tokio::test]
-async fn projects_that_shared_an_origin_before_go_on_and_are_told() {
+async fn projects_that_shared_an_origin_before_continue_and_are_warned() {
     let bench = Bench::new().await;
     let (acme, other) = (bench.tenant("Acme").await, bench.tenant("Other").await);
     let url = dead_url().await;

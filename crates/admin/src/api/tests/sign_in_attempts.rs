@@ -48,7 +48,7 @@ async fn listed(bench: &Bench, key: &str, path: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_attempt_is_found_by_its_reference_and_tells_what_happened() {
+async fn an_attempt_is_found_by_its_reference_and_shows_what_happened() {
     let bench = Bench::new().await;
     let acme = bench.tenant("Acme").await;
     let source = acme.source(&bench, "Okta").await;
@@ -108,7 +108,7 @@ async fn an_attempt_is_found_by_its_reference_and_tells_what_happened() {
 }
 
 #[tokio::test]
-async fn no_one_of_another_project_finds_an_attempt() {
+async fn another_project_does_not_find_an_attempt() {
     let bench = Bench::new().await;
     let (acme, other) = (bench.tenant("Acme").await, bench.tenant("Other").await);
     let source = acme.source(&bench, "Okta").await;
@@ -133,7 +133,7 @@ async fn no_one_of_another_project_finds_an_attempt() {
 }
 
 #[tokio::test]
-async fn what_happened_before_allow_stands_in_the_same_list_and_in_no_table() {
+async fn what_happened_before_allow_is_in_the_same_list_and_not_in_the_database() {
     let bench = Bench::new().await;
     let (acme, other) = (bench.tenant("Acme").await, bench.tenant("Other").await);
     let source = acme.source(&bench, "Okta").await;

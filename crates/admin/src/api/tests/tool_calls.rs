@@ -219,7 +219,7 @@ async fn only_administrators_of_the_project_call_and_only_for_its_own_users() {
 }
 
 #[tokio::test]
-async fn what_its_users_cannot_do_no_one_does_in_their_name() {
+async fn what_its_users_cannot_do_cannot_be_done_in_their_name() {
     let place = Place::new().await;
     let (bench, acme) = (&place.bench, &place.acme);
     let calls = place.calls();
@@ -279,7 +279,7 @@ async fn acme_server(place: &Place) -> String {
 }
 
 #[tokio::test]
-async fn prompts_and_resources_are_asked_for_like_tools_and_stand_in_the_trail() {
+async fn prompts_and_resources_are_requested_like_tools_and_recorded_in_the_trail() {
     let place = Place::new().await;
     place.upstream.has_more();
     let (bench, acme) = (&place.bench, &place.acme);
@@ -347,7 +347,7 @@ async fn prompts_and_resources_are_asked_for_like_tools_and_stand_in_the_trail()
 }
 
 #[tokio::test]
-async fn what_a_server_reports_before_it_answers_is_told() {
+async fn what_a_server_reports_before_it_answers_is_passed_on() {
     let place = Place::new().await;
     place.upstream.reports();
     let answer = place

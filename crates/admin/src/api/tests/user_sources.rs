@@ -27,7 +27,7 @@ fn opened(bench: &Bench, source: &user_source::UserSource, sealed: &SealedText) 
 }
 
 #[tokio::test]
-async fn a_source_may_have_a_redirect_url_of_its_own() {
+async fn a_source_can_have_its_own_redirect_url() {
     let bench = Bench::new().await;
     let acme = bench.tenant("Acme").await;
     let shared = bench.app.config.callback_url();

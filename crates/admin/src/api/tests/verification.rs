@@ -88,7 +88,7 @@ async fn saved(bench: &Bench, acme: &Tenant, issuer: &str) -> (String, String) {
 }
 
 #[tokio::test]
-async fn what_is_no_error_and_better_known_is_in_the_answer() {
+async fn warnings_are_in_the_response() {
     let bench = Bench::new().await;
     let acme = bench.tenant("Acme").await;
     let issuer = Provider::default().serve().await;
@@ -259,7 +259,7 @@ async fn a_secret_the_provider_refuses_shows_in_the_answer() {
 }
 
 #[tokio::test]
-async fn what_stands_at_an_issuer_that_is_no_provider_is_not_quoted() {
+async fn the_content_of_an_issuer_that_is_not_a_provider_is_not_quoted() {
     const CANARY: &str = "canary of an inner service";
     let bench = Bench::new().await;
     let acme = bench.tenant("Acme").await;

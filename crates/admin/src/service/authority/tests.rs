@@ -92,7 +92,7 @@ fn an_administrator_of_the_instance_opens_projects_and_nothing_inside() {
 }
 
 #[test]
-fn a_key_is_no_account_and_an_account_no_key() {
+fn a_key_is_not_an_account_and_an_account_is_not_a_key() {
     assert!(of_account(true, &[]).oneself().is_ok());
     assert!(!of_account(true, &[]).is_instance_key());
     assert!(of_role(KeyRole::Owner).unwrap().oneself().is_err());

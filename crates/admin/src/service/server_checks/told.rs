@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_that_is_late_is_told_how_long_it_had() {
+    fn the_error_of_a_late_server_says_how_long_it_had() {
         let late = |limit, waited| late(Duration::from_millis(limit), Duration::from_millis(waited)).found;
         assert_eq!(
             late(60_000, 30_004),

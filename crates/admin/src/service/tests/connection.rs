@@ -54,7 +54,7 @@ async fn audited(world: &World) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_right_secret_verifies_the_source_and_sends_no_code_of_anybody() {
+async fn a_right_secret_verifies_the_source_and_sends_no_real_code() {
     let world = World::new().await;
     world.provider.script().token_rule = TokenRule::ClientFirst;
     let (stored, test) = tested(&world).await;
@@ -83,7 +83,7 @@ async fn a_right_secret_verifies_the_source_and_sends_no_code_of_anybody() {
 #[case(400, "unauthorized_client")]
 #[case(403, "invalid_client")]
 #[tokio::test]
-async fn a_wrong_secret_is_told_and_leaves_the_source_unverified(#[case] status: u16, #[case] error: &str) {
+async fn a_wrong_secret_is_reported_and_leaves_the_source_unverified(#[case] status: u16, #[case] error: &str) {
     let world = World::new().await;
     {
         let mut script = world.provider.script();
@@ -184,7 +184,7 @@ async fn the_result_of_a_test_goes_with_what_it_was_about(#[case] patch: UserSou
 #[case::own_word(400, "no_such_code")]
 #[case::too_many(429, "slow_down")]
 #[tokio::test]
-async fn where_a_wrong_secret_is_answered_alike_nothing_can_be_told(
+async fn the_same_answer_to_a_wrong_secret_proves_nothing(
     #[case] status: u16,
     #[case] error: &str,
 ) {
@@ -204,7 +204,7 @@ async fn where_a_wrong_secret_is_answered_alike_nothing_can_be_told(
 }
 
 #[tokio::test]
-async fn a_provider_that_takes_any_code_tells_nothing() {
+async fn a_provider_that_accepts_any_code_proves_nothing() {
     let world = World::new().await;
     let (_, test) = tested(&world).await;
     assert_eq!(
@@ -217,7 +217,7 @@ async fn a_provider_that_takes_any_code_tells_nothing() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_away_fails_and_gets_no_secret() {
+async fn a_provider_that_is_unavailable_fails_and_gets_no_secret() {
     let world = World::new().await;
     world.provider.script().token_rule = TokenRule::ClientFirst;
     let (before, _) = tested(&world).await;
@@ -252,7 +252,7 @@ async fn a_provider_that_is_away_fails_and_gets_no_secret() {
 }
 
 #[tokio::test]
-async fn a_token_endpoint_that_is_away_tells_nothing() {
+async fn a_token_endpoint_that_is_unavailable_proves_nothing() {
     let world = World::new().await;
     world.provider.script().faults.insert("token", Fault::ServerError);
     let (stored, test) = tested(&world).await;
@@ -262,7 +262,7 @@ async fn a_token_endpoint_that_is_away_tells_nothing() {
 }
 
 #[tokio::test]
-async fn the_result_of_a_test_is_not_kept_for_a_source_that_changed_meanwhile() {
+async fn the_result_of_a_test_is_not_kept_for_a_source_that_changed_in_the_meantime() {
     let world = World::new().await;
     world.provider.script().faults.insert("token", Fault::Hang);
     let change = async {

@@ -161,7 +161,7 @@ async fn a_client_of_one_gateway_is_unknown_at_every_other_and_the_root_finds_it
 }
 
 #[tokio::test]
-async fn the_short_form_of_a_registered_client_is_no_client_id() {
+async fn the_short_form_of_a_registered_client_is_not_a_client_id() {
     let world = World::new().await;
     let (client, _, refresh) = world.signed_in().await;
     let short = gatewright_domain::client::short_id(&client);

@@ -205,7 +205,7 @@ async fn only_the_browser_that_began_finishes_and_only_with_its_own_state() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_not_for_this_sign_in_signs_no_one_in() {
+async fn a_token_that_is_not_for_this_sign_in_is_refused() {
     let world = World::new().await;
     for wrong in [
         json!({"nonce": "another"}),

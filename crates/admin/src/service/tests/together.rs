@@ -161,7 +161,7 @@ async fn a_change_of_which_one_part_is_refused_leaves_nothing_of_the_others() {
 }
 
 #[tokio::test]
-async fn what_stood_in_the_way_of_a_change_is_told_although_the_change_never_happened() {
+async fn what_prevented_a_change_is_recorded_although_the_change_never_happened() {
     let test = TestAdmin::new().await;
     let (app, operator) = (&test.app, operator());
     let project = project(app).await;

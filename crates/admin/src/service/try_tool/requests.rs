@@ -322,7 +322,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_audit_trail_hears_what_was_done_with_a_question_and_not_the_answer() {
+    fn the_audit_trail_records_what_was_done_with_a_question_and_not_the_answer() {
         let responses = json!({"a": {"action": "accept", "content": {"secret": "x"}}, "b": {"action": "decline"},
             "c": {"action": "secret"}, "d": 1});
         let call = ToolCall {

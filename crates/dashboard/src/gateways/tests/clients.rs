@@ -28,7 +28,7 @@ async fn begin() -> (
 }
 
 #[tokio::test]
-async fn a_client_is_kept_out_and_let_in_again() {
+async fn a_client_is_blocked_and_unblocked() {
     let (bench, mut ada, path, made) = begin().await;
     assert!(ada.get(&path).await.expect(200).has("No client yet"));
     sign_in(&bench, &made, CLIENT).await;

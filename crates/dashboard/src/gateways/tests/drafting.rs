@@ -49,7 +49,7 @@ async fn connect(ada: &mut Browser, presets: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_was_typed_is_there_again_after_a_provider_was_connected_and_the_source_is_chosen() {
+async fn what_was_entered_is_there_again_after_a_provider_was_connected_and_the_source_is_chosen() {
     let (bench, mut ada, project) = Bench::with_ada().await;
     let new = format!("{project}/gateways/new");
     let typed = filled(&[

@@ -67,7 +67,7 @@ fn of_members(name: &str, slug: &str) -> NewGateway {
 }
 
 #[tokio::test]
-async fn a_gateway_is_created_and_whatever_is_wrong_is_told_at_once() {
+async fn a_gateway_is_created_and_everything_that_is_wrong_is_reported_together() {
     let (bench, mut ada, project) = Bench::with_ada().await;
     let new = format!("{project}/gateways/new");
     let page = ada.get(&new).await.expect(200);
@@ -152,7 +152,7 @@ async fn a_gateway_is_created_and_whatever_is_wrong_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn a_slug_is_tried_while_it_is_typed() {
+async fn a_slug_is_checked_while_it_is_entered() {
     let (bench, mut ada, project) = Bench::with_ada().await;
     let made = gateway(&bench, &project, of_members("Office", "office")).await;
     let slug = format!("{project}/gateways/slug?slug=");
@@ -228,7 +228,7 @@ async fn what_is_felt_is_asked_about_with_numbers_and_made_only_then() {
 }
 
 #[tokio::test]
-async fn the_slower_of_two_sees_the_form_again_with_what_was_typed() {
+async fn the_slower_of_two_sees_the_form_again_with_what_was_entered() {
     let (bench, mut ada, project) = Bench::with_ada().await;
     let made = gateway(&bench, &project, of_members("Office", "office")).await;
     let edit = format!("{project}/gateways/{}/edit", made.id);

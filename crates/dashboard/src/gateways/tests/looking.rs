@@ -80,7 +80,7 @@ async fn a_thousand_gateways_are_filtered_in_the_address_and_shown_page_by_page(
 }
 
 #[tokio::test]
-async fn the_page_of_a_gateway_tells_what_it_is_and_nothing_of_it_acts() {
+async fn the_page_of_a_gateway_shows_what_it_is_and_runs_nothing_of_it() {
     let (bench, mut ada, project) = Bench::with_ada().await;
     let okta = source(&bench, &project, "Okta <b>").await;
     let made = gateway(

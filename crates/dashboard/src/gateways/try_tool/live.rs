@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn reports_come_as_they_are_told_with_signs_of_life_between_them_and_the_page_last() {
+    async fn reports_arrive_as_they_are_sent_with_signs_of_life_between_them_and_the_page_last() {
         let (go_on, waits) = tokio::sync::oneshot::channel::<()>();
         let response = respond(|tell| async move {
             let log = Report::Log {

@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn what_went_wrong_is_told_apart() {
+    fn failures_are_distinguished() {
         assert_eq!(
             view(&json!({"isError": true, "content": []})).word,
             "The tool failed"

@@ -112,7 +112,7 @@ fn tells(location: &url::Url, redirect: &str, error: &str) {
 }
 
 #[tokio::test]
-async fn other_mistakes_are_told_to_a_listed_client_with_state_and_issuer() {
+async fn other_mistakes_are_reported_to_a_listed_client_with_state_and_issuer() {
     let world = World::new().await;
     let trusted = |gateway: &mut Gateway| {
         gateway.trusted_clients = vec![TrustedClient {
@@ -132,7 +132,7 @@ async fn other_mistakes_are_told_to_a_listed_client_with_state_and_issuer() {
 }
 
 #[tokio::test]
-async fn a_client_that_no_one_listed_is_told_only_if_the_person_goes_back() {
+async fn an_unlisted_client_gets_the_error_only_if_the_person_goes_back() {
     let world = World::new().await;
     publish(&world, &[REDIRECT]).await;
     let evil = "https://phishing.example/cb?a=1";
@@ -171,7 +171,7 @@ async fn a_client_that_no_one_listed_is_told_only_if_the_person_goes_back() {
 }
 
 #[tokio::test]
-async fn no_parameter_that_stands_twice_is_chosen_from() {
+async fn a_parameter_that_appears_twice_is_never_chosen_from() {
     let world = World::new().await;
     let client = world.client().await;
     for (name, value) in [
@@ -260,7 +260,7 @@ async fn the_root_alias_finds_the_gateway_by_resource_or_client_or_says_what_to_
 }
 
 #[tokio::test]
-async fn a_document_that_no_one_knows_is_warned_of() {
+async fn an_unknown_document_causes_a_warning() {
     let world = World::new().await;
     publish(&world, &[REDIRECT]).await;
     let page = world.get(&authorize(DOCUMENT, &[])).await;

@@ -16,7 +16,7 @@ async fn call(world: &World, bearer: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn each_kind_is_good_for_its_own_use_only() {
+async fn each_kind_is_valid_for_its_own_use_only() {
     let world = World::new().await;
     let (client, access, refresh) = world.signed_in().await;
     let code = world.code(&client).await;

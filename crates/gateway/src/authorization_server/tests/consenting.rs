@@ -41,7 +41,7 @@ async fn allow_sends_the_browser_to_the_provider_with_a_cookie() {
 }
 
 #[tokio::test]
-async fn deny_tells_the_client_and_sets_no_cookie() {
+async fn deny_informs_the_client_and_sets_no_cookie() {
     let world = World::new().await;
     let answer = decide(&world, &form(&world).await, "deny", OURS).await;
     let location = answer.location();
@@ -120,7 +120,7 @@ async fn forms_of_other_gateways_changed_old_or_undecided_ones_do_nothing() {
 }
 
 #[tokio::test]
-async fn a_double_click_begins_two_sign_ins_that_are_told_apart() {
+async fn a_double_click_begins_two_separate_sign_ins() {
     let world = World::new().await;
     let form = form(&world).await;
     let state = |answer: Answer| parameter(&answer.location(), "state").unwrap();

@@ -138,7 +138,7 @@ async fn an_address_that_can_be_no_client_id_is_not_fetched() {
 }
 
 #[tokio::test]
-async fn the_last_good_document_serves_while_its_host_is_away_and_no_longer_than_a_day() {
+async fn the_last_valid_document_serves_while_its_host_is_unavailable_for_up_to_a_day() {
     let host = Host::start().await;
     let world = host.world().await;
     let path = authorize(&host.url(), &[]);

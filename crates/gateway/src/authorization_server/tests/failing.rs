@@ -79,7 +79,7 @@ async fn a_configuration_that_is_not_confirmed_is_503() {
 }
 
 #[tokio::test]
-async fn a_gateway_of_another_mode_signs_no_one_in() {
+async fn a_gateway_of_another_mode_refuses_sign_ins() {
     let world = World::new().await;
     world
         .add_gateway("headers", |gateway| {

@@ -47,7 +47,7 @@ async fn the_port_of_a_loopback_redirect_is_free_for_every_kind_of_client() {
 }
 
 #[tokio::test]
-async fn apps_with_a_scheme_of_their_own_and_clients_on_premises_are_answered() {
+async fn apps_with_their_own_scheme_and_clients_on_premises_are_accepted() {
     let world = World::new().await;
     let listed = [
         "cursor://anysphere.cursor-mcp/oauth/callback",
@@ -70,7 +70,7 @@ async fn apps_with_a_scheme_of_their_own_and_clients_on_premises_are_answered() 
 }
 
 #[tokio::test]
-async fn a_client_that_registers_again_and_again_from_one_address_is_let_in() {
+async fn a_client_that_registers_again_and_again_from_one_address_is_accepted() {
     let world = World::new().await;
     for _ in 0..500 {
         world.client().await;
@@ -113,7 +113,7 @@ async fn granted_scopes_are_those_asked_for_and_a_refresh_token_comes_either_way
 }
 
 #[tokio::test]
-async fn scopes_beyond_what_was_registered_or_exists_stop_no_one() {
+async fn scopes_beyond_what_was_registered_or_exists_are_ignored() {
     let world = World::new().await;
     let metadata = json!({"redirect_uris": [REDIRECT], "token_endpoint_auth_method": "none", "scope": "mcp"});
     let registered = world.register(REGISTER, &metadata).await.json();

@@ -59,7 +59,7 @@ async fn a_flood_from_one_network_leaves_others_their_first_sign_in() {
 }
 
 #[tokio::test]
-async fn a_known_app_goes_on_in_a_flood_and_after_a_restart() {
+async fn a_known_app_keeps_working_in_a_flood_and_after_a_restart() {
     let host = Host::start().await;
     let world = used(&host).await.restarted().await;
     let networks = ["203.0.113.7", "198.51.100.7", "192.0.2.7", "2001:db8::7"];
@@ -76,7 +76,7 @@ async fn a_known_app_goes_on_in_a_flood_and_after_a_restart() {
 }
 
 #[tokio::test]
-async fn a_known_app_goes_on_while_its_host_is_away_for_a_week_and_no_longer() {
+async fn a_known_app_keeps_working_while_its_host_is_unavailable_for_up_to_a_week() {
     let host = Host::start().await;
     let mut world = used(&host).await;
     let path = authorize(&host.url(), &[]);

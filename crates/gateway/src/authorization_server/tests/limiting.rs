@@ -37,7 +37,7 @@ async fn a_consent_page_begins_ten_sign_ins_and_not_one_more() {
 }
 
 #[tokio::test]
-async fn a_consent_page_of_a_member_gives_ten_codes_and_not_one_more() {
+async fn a_consent_page_of_a_member_issues_ten_codes_and_not_one_more() {
     let world = world().await;
     let (_, cookie) = person(&world, "Ada", Some(Role::Viewer)).await;
     let client = world.client().await;

@@ -149,7 +149,7 @@ async fn strangers_cannot_redeem_a_code_nor_use_it_up() {
 }
 
 #[tokio::test]
-async fn a_code_is_good_for_a_minute_and_for_its_own_resource() {
+async fn a_code_is_valid_for_a_minute_and_for_its_own_resource() {
     let world = World::new().await;
     let client = world.client().await;
     let code = world.code(&client).await;
@@ -219,7 +219,7 @@ async fn requests_that_cannot_be_read_are_refused_in_json() {
 }
 
 #[tokio::test]
-async fn a_body_that_says_it_is_something_else_is_told_what_it_should_be() {
+async fn a_body_of_another_content_type_gets_an_error_that_names_the_right_one() {
     let world = World::new().await;
     let client = world.client().await;
     let send = async |path: &str, content_type: Option<&str>, body: String| {

@@ -15,7 +15,7 @@ fn successor(answer: &Answer) -> String {
 }
 
 #[tokio::test]
-async fn twenty_refreshes_at_once_give_one_successor_and_a_live_family() {
+async fn twenty_refreshes_at_once_yield_one_successor_and_a_live_family() {
     let world = World::new().await;
     let (client, access, refresh) = world.signed_in().await;
     let all = futures_util::future::join_all((0..20).map(|_| world.refresh(&client, &refresh))).await;
@@ -180,7 +180,7 @@ async fn made_up_codes_and_tokens_wait_for_no_turn_to_write() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_is_switched_off_gives_no_tokens() {
+async fn a_gateway_that_is_inactive_issues_no_tokens() {
     let world = World::new().await;
     let (client, access, refresh) = world.signed_in().await;
     let code = world.code(&client).await;

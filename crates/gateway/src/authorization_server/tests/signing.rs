@@ -378,7 +378,7 @@ async fn keys_are_never_fetched_from_where_strangers_may_not_lead() {
 }
 
 #[tokio::test]
-async fn a_preregistered_client_signs_with_the_keys_its_administrator_typed() {
+async fn a_preregistered_client_signs_with_the_keys_its_administrator_entered() {
     let world = World::new().await;
     let signer = Signer::new(SignerKind::P256, None);
     let jwks = json!({"keys": [signer.jwk()]}).to_string();

@@ -118,7 +118,7 @@ async fn several_refreshes_with_one_token_go_well_while_the_first_answer_is_in_u
 }
 
 #[tokio::test]
-async fn any_older_token_of_a_live_grant_ends_it_although_its_row_is_gone() {
+async fn any_older_token_of_a_live_grant_ends_it_although_its_row_was_deleted() {
     let world = World::new().await;
     let (client, _, first) = world.signed_in().await;
     let stranger = world.client().await;

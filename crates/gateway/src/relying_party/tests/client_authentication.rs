@@ -91,7 +91,7 @@ async fn a_wrong_secret_names_both_ways_and_blames_the_secret() {
 #[case::the_newest_is_right(SECRET, "older", false)]
 #[case::the_newest_is_not_known_yet("newer", SECRET, true)]
 #[tokio::test]
-async fn a_rotation_and_a_way_that_is_refused_are_told_apart(
+async fn a_rotation_and_a_refused_method_are_distinguished(
     #[case] newest: &str,
     #[case] previous: &str,
     #[case] is_refused: bool,

@@ -62,7 +62,7 @@ async fn a_broken_token_endpoint_or_key_set_is_a_page(
 }
 
 #[tokio::test]
-async fn a_key_set_that_was_away_for_a_moment_costs_a_reload_only() {
+async fn a_key_set_that_was_unavailable_for_a_moment_only_costs_a_reload() {
     let world = World::new().await;
     world.provider.script().faults.insert("jwks", Fault::ServerError);
     let sign_in = world.allow().await;
@@ -125,7 +125,7 @@ async fn a_hostile_discovery_document_never_reaches_the_browser(#[case] discover
 #[case("token")]
 #[case("jwks")]
 #[tokio::test]
-async fn a_provider_that_never_answers_is_given_up_in_time(#[case] endpoint: &'static str) {
+async fn a_provider_that_never_answers_fails_in_time(#[case] endpoint: &'static str) {
     let world = Arc::new(World::new().await);
     world.provider.script().faults.insert(endpoint, Fault::Hang);
     let sign_in = world.allow().await;
@@ -142,7 +142,7 @@ async fn a_provider_that_never_answers_is_given_up_in_time(#[case] endpoint: &'s
 }
 
 #[tokio::test]
-async fn a_discovery_document_that_never_comes_is_given_up_in_time() {
+async fn a_discovery_document_that_never_arrives_fails_in_time() {
     let world = Arc::new(World::new().await);
     world
         .provider
@@ -194,7 +194,7 @@ async fn while_one_provider_hangs_others_sign_people_in(#[case] endpoint: &'stat
 }
 
 #[tokio::test]
-async fn userinfo_that_never_comes_holds_no_one_up() {
+async fn userinfo_that_never_arrives_does_not_delay_sign_ins() {
     let world = Arc::new(World::new().await);
     {
         let mut script = world.provider.script();

@@ -124,7 +124,7 @@ async fn a_client_secret_that_the_provider_does_not_take(#[case] status: u16, #[
 }
 
 #[tokio::test]
-async fn a_refusal_without_state_is_told_from_an_incomplete_answer() {
+async fn a_refusal_without_state_is_distinguished_from_an_incomplete_answer() {
     let log = Log::listen();
     let world = World::new().await;
     let sign_in = world.allow().await;

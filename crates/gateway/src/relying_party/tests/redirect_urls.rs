@@ -111,7 +111,7 @@ async fn another_redirect_url_is_used_from_the_next_sign_in_on_and_ends_no_sessi
 }
 
 #[tokio::test]
-async fn a_test_sign_in_shows_and_uses_the_url_and_recommends_one_of_its_own_among_others() {
+async fn a_test_sign_in_shows_and_uses_the_url_and_recommends_an_own_one_among_others() {
     let world = World::new().await;
     let warned = async |world: &World| {
         let test = world.start_test().await;

@@ -135,7 +135,7 @@ async fn an_unverified_address_as_subject() {
 }
 
 #[tokio::test]
-async fn another_browser_is_turned_away_and_the_code_is_not_redeemed() {
+async fn another_browser_is_refused_and_the_code_is_not_redeemed() {
     let world = World::new().await;
     let victim = world.allow().await;
     let attacker = world.allow().await;
@@ -173,7 +173,7 @@ async fn states_that_are_missing_forged_or_expired() {
 }
 
 #[tokio::test]
-async fn parameters_that_stand_twice_or_contradict() {
+async fn parameters_that_appear_twice_or_contradict() {
     let world = World::new().await;
     let sign_in = world.allow().await;
     for rest in [
@@ -281,7 +281,7 @@ async fn an_answer_that_is_posted_is_a_page_with_a_reference() {
 }
 
 #[tokio::test]
-async fn an_empty_error_beside_a_code_is_no_error() {
+async fn an_empty_error_beside_a_code_is_not_an_error() {
     let world = World::new().await;
     let sign_in = world.allow().await;
     let query = sign_in.query("error=&error_description=&code=c");

@@ -209,7 +209,7 @@ async fn a_browser_that_hangs_up_finds_its_answer_on_reload() {
 }
 
 #[tokio::test]
-async fn a_claim_whose_arrival_died_is_told_as_it_is() {
+async fn a_claim_whose_arrival_died_is_reported_as_such() {
     let world = World::new().await;
     let sign_in = world.allow().await;
     let row = ClaimedSignIn {
@@ -229,7 +229,7 @@ async fn a_claim_whose_arrival_died_is_told_as_it_is() {
 }
 
 #[tokio::test]
-async fn beginning_a_sign_in_writes_nothing_and_displaces_no_one() {
+async fn beginning_a_sign_in_writes_nothing_and_displaces_nothing() {
     let world = World::new().await;
     let first = world.allow().await;
     {

@@ -134,7 +134,7 @@ async fn a_provider_that_switches_between_the_two_attempts_fails_no_sign_in() {
 }
 
 #[tokio::test]
-async fn a_secret_that_was_typed_on_another_replica_a_moment_ago_is_used() {
+async fn a_secret_entered_on_another_replica_a_moment_ago_is_used() {
     let world = World::new().await;
     let newest = world.seal("newest");
     world
@@ -150,7 +150,7 @@ async fn a_secret_that_was_typed_on_another_replica_a_moment_ago_is_used() {
 }
 
 #[tokio::test]
-async fn a_secret_that_was_typed_for_another_provider_a_moment_ago_is_not_sent_to_this_one() {
+async fn a_secret_entered_for_another_provider_a_moment_ago_is_not_sent_to_this_one() {
     let world = World::new().await;
     let sign_in = world.allow().await;
     let newest = world.seal("for another");

@@ -65,7 +65,7 @@ async fn a_test_shows_the_claims_and_the_subject_and_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_failure_is_told_with_its_reason_and_the_test_may_be_tried_again() {
+async fn a_failure_shows_its_reason_and_the_test_can_be_tried_again() {
     let world = World::new().await;
     let right = world.provider.script().secrets.clone();
     world.provider.script().secrets = vec!["another".to_owned()];
@@ -198,7 +198,7 @@ async fn a_refusal_at_the_provider_is_a_report_and_no_redirect() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_away_is_told_at_the_click() {
+async fn a_provider_that_is_unavailable_is_reported_at_the_click() {
     let world = World::new().await;
     world
         .provider
@@ -218,7 +218,7 @@ async fn a_provider_that_is_away_is_told_at_the_click() {
 }
 
 #[tokio::test]
-async fn a_source_that_changes_or_goes_meanwhile_ends_the_test() {
+async fn a_source_that_is_changed_or_deleted_in_the_meantime_ends_the_test() {
     let world = World::new().await;
     let test = world.start_test().await;
     let sign_in = world.click(&test).await;

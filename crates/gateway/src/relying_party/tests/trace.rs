@@ -180,7 +180,7 @@ async fn a_blocked_user_is_named_and_gets_nothing() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_away_at_allow_is_told_with_the_reference_of_the_consent_page() {
+async fn a_provider_that_is_unavailable_at_allow_is_reported_with_the_reference_of_the_consent_page() {
     let world = World::new().await;
     world
         .provider
@@ -235,7 +235,7 @@ async fn a_forged_return_belongs_to_no_gateway() {
 }
 
 #[tokio::test]
-async fn a_person_who_does_not_come_back_is_given_up() {
+async fn a_person_who_does_not_come_back_is_shown_as_given_up() {
     let world = World::new().await;
     world.allow().await;
     assert_eq!(
@@ -304,7 +304,7 @@ async fn late_reuse_of_a_refresh_token_is_written_to_the_attempt_that_led_to_it(
 #[case::never_known(false, false, "never been accepted", "Enter the client secret again")]
 #[case::in_rotation(true, true, "then the one before it", "no longer accepts the old secret")]
 #[tokio::test]
-async fn a_refused_secret_is_told_with_what_was_tried(
+async fn a_refused_secret_is_reported_with_what_was_tried(
     #[case] confirmed: bool,
     #[case] rotated: bool,
     #[case] reason: &str,

@@ -230,7 +230,7 @@ async fn the_issuer_parameter_is_accepted_whether_announced_or_not() {
 }
 
 #[tokio::test]
-async fn a_browser_with_many_sign_ins_under_way_gives_up_its_own_oldest() {
+async fn a_browser_with_many_sign_ins_in_progress_loses_its_own_oldest() {
     let world = World::new().await;
     let mut away = Vec::new();
     for _ in 0..11 {
@@ -257,7 +257,7 @@ async fn a_browser_with_many_sign_ins_under_way_gives_up_its_own_oldest() {
 }
 
 #[tokio::test]
-async fn keys_that_are_rotated_in_between_are_fetched_once_more() {
+async fn keys_that_are_rotated_in_between_are_fetched_again() {
     let world = World::new().await;
     world.sign_in().await.code();
     {
@@ -272,7 +272,7 @@ async fn keys_that_are_rotated_in_between_are_fetched_once_more() {
 }
 
 #[tokio::test]
-async fn an_address_the_provider_no_longer_vouches_for_is_taken_away() {
+async fn an_address_the_provider_no_longer_vouches_for_is_removed() {
     let world = World::new().await;
     let email = async || world.users().await[0].email.clone();
     world.sign_in().await.code();

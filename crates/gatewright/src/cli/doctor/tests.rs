@@ -119,7 +119,7 @@ async fn a_sound_installation_passes() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_reached_is_told_with_the_remedy() {
+async fn what_cannot_be_reached_is_reported_with_the_remedy() {
     let instance = Instance::start().await;
     let (nobody, base) = (free_address().await, instance.app.config.public_url().to_owned());
     instance.add_source("Gone", &format!("http://{nobody}")).await;
@@ -149,7 +149,7 @@ async fn what_cannot_be_reached_is_told_with_the_remedy() {
 }
 
 #[tokio::test]
-async fn a_public_url_that_leads_elsewhere_is_told() {
+async fn a_public_url_that_leads_elsewhere_is_reported() {
     let instance = Instance::start().await;
     let mut config = instance.app.config.clone();
     config.server.public_url = format!("http://{}", free_address().await);
@@ -170,7 +170,7 @@ async fn nothing_is_made_where_there_is_nothing() {
 }
 
 #[tokio::test]
-async fn a_wrong_or_exposed_master_key_is_told() {
+async fn a_wrong_or_exposed_master_key_is_reported() {
     let instance = Instance::start().await;
     let mut config = instance.app.config.clone();
     let path = config.database.data_dir.join(master_key::GENERATED_FILE);
@@ -188,7 +188,7 @@ async fn a_wrong_or_exposed_master_key_is_told() {
 }
 
 #[tokio::test]
-async fn a_change_of_the_master_key_is_told_step_by_step() {
+async fn a_change_of_the_master_key_is_explained_step_by_step() {
     use gatewright_domain::{sealed::MasterKey, secret::Secret};
     let instance = Instance::start().await;
     let mut config = instance.app.config.clone();
@@ -215,7 +215,7 @@ async fn a_change_of_the_master_key_is_told_step_by_step() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_not_named_is_told() {
+async fn a_proxy_that_is_not_configured_is_reported() {
     let told = async |url: &str, proxies: &[&str]| {
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config::default();

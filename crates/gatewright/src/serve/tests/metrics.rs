@@ -45,7 +45,7 @@ async fn metrics_are_for_allowed_networks_or_with_the_token() {
 }
 
 #[tokio::test]
-async fn a_proxy_with_other_headers_lends_no_one_its_address() {
+async fn a_proxy_with_other_headers_does_not_lend_its_address() {
     let test = TestAdmin::with(|config| {
         config.metrics.allow = Some(vec![
             "127.0.0.0/8".parse().unwrap(),

@@ -49,7 +49,7 @@ fn errors(rows: &[Row]) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn what_is_typed_becomes_arguments_of_its_type_and_what_is_not_is_not_sent() {
+fn what_is_entered_becomes_arguments_of_its_type_and_what_is_not_is_not_sent() {
     let (_, arguments) = filled(&[
         ("/city", " Łódź "),
         ("/days", "3"),
@@ -84,7 +84,7 @@ fn what_is_typed_becomes_arguments_of_its_type_and_what_is_not_is_not_sent() {
 }
 
 #[test]
-fn what_is_wrong_stands_at_its_field_and_everything_typed_stays() {
+fn what_is_wrong_is_shown_at_its_field_and_everything_entered_stays() {
     let (rows, arguments) = filled(&[
         ("/days", "three"),
         ("/exact", "1,5"),

@@ -29,7 +29,7 @@ fn fields_of(question: &Question) -> Vec<&Field> {
 }
 
 #[test]
-fn fields_keep_the_order_of_the_server_and_help_with_what_is_typed() {
+fn fields_keep_the_order_of_the_server_and_help_with_what_is_entered() {
     let question = one(r#"{"type":"object","required":["z"],"properties":{
             "z":{"type":"string","format":"date-time","description":"When?"},
             "mail":{"type":"string","format":"email","title":"E-mail"},
@@ -77,7 +77,7 @@ fn fields_keep_the_order_of_the_server_and_help_with_what_is_typed() {
 }
 
 #[test]
-fn what_does_not_fit_into_a_form_is_typed_as_json() {
+fn what_does_not_fit_into_a_form_is_entered_as_json() {
     let mut question = one(r#"{"anyOf":[{"type":"object"},{"type":"array"}],"required":["a"]}"#);
     assert!(matches!(fields_of(&question)[0].kind, Kind::Json));
     for (typed, error) in [

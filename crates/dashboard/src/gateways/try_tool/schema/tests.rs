@@ -103,7 +103,7 @@ fn what_generators_of_schemas_write_becomes_fields_in_their_order() {
 }
 
 #[test]
-fn what_does_not_fit_is_typed_as_json() {
+fn what_does_not_fit_is_entered_as_json() {
     assert_eq!(shape(&json!({"type": "object"})), [""; 0]);
     assert_eq!(
         shape(&json!({"type": "object", "properties": {"x": {"type": "array"}, "y": 7}})),

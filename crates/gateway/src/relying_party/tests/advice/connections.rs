@@ -130,7 +130,7 @@ fn behave(script: &mut Script, vendor: &Vendor) {
 }
 
 #[tokio::test]
-async fn each_vendors_way_to_refuse_a_secret_is_told_from_its_way_to_refuse_a_code() {
+async fn each_vendors_refusal_of_a_secret_is_distinguished_from_its_refusal_of_a_code() {
     for vendor in vendors() {
         let world = World::new().await;
         behave(&mut world.provider.script(), &vendor);

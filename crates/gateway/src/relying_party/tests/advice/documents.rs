@@ -146,7 +146,7 @@ async fn assert_does_not_begin(world: &World, reason: &str, advice: &str) {
 }
 
 #[tokio::test]
-async fn a_sign_in_that_cannot_begin_is_told_with_what_to_do() {
+async fn a_sign_in_that_cannot_begin_is_reported_with_what_to_do() {
     for (does, reason, advice) in ROWS {
         let world = World::new().await;
         does(&mut world.provider.script(), world.provider.issuer());

@@ -189,7 +189,7 @@ const NO_CLAIM: &str = "Have the provider put the claim into the ID token";
 pub(super) const MORE: [&str; 2] = [UNVERIFIED, NO_CLAIM];
 
 #[tokio::test]
-async fn an_id_token_that_is_not_accepted_is_told_with_what_to_do() {
+async fn an_id_token_that_is_not_accepted_is_reported_with_what_to_do() {
     assert_told(&ROWS).await;
 }
 
@@ -222,7 +222,7 @@ async fn a_key_that_is_published_a_moment_late_works_in_a_minute_as_advised() {
 }
 
 #[tokio::test]
-async fn a_subject_claim_that_names_no_one_is_reported_with_what_to_do() {
+async fn a_subject_claim_that_identifies_nothing_is_reported_with_what_to_do() {
     for (claim, claims, reason, advice) in [
         ("oid", json!({}), "has no claim `oid`", NO_CLAIM),
         (

@@ -87,7 +87,7 @@ fn with_code(sign_in: &SignIn) -> String {
 #[case("code=c&iss=https%3A%2F%2Fevil.example", "another issuer", OTHER_ISSUER)]
 #[case("code=c", "the callback has none", ISSUER_MISSING)]
 #[tokio::test]
-async fn an_answer_without_a_good_code_is_told_with_what_to_do(
+async fn an_answer_without_a_valid_code_is_reported_with_what_to_do(
     #[case] query: &str,
     #[case] reason: &str,
     #[case] advice: &str,
@@ -118,7 +118,7 @@ async fn an_answer_without_a_good_code_is_told_with_what_to_do(
 }
 
 #[tokio::test]
-async fn an_issuer_with_a_slash_too_many_is_told_with_what_to_edit() {
+async fn an_issuer_with_an_extra_slash_is_reported_with_what_to_edit() {
     let log = Log::listen();
     let world = World::new().await;
     let sign_in = world.allow().await;
@@ -130,7 +130,7 @@ async fn an_issuer_with_a_slash_too_many_is_told_with_what_to_edit() {
 }
 
 #[tokio::test]
-async fn a_form_that_is_posted_is_told_with_the_response_mode() {
+async fn a_form_that_is_posted_is_reported_with_the_response_mode() {
     let log = Log::listen();
     let world = World::new().await;
     let sign_in = world.allow().await;
@@ -157,7 +157,7 @@ async fn a_person_who_takes_too_long_or_loses_the_cookie_signs_in_again() {
 }
 
 #[tokio::test]
-async fn a_second_code_and_one_of_another_sign_in_are_told_apart() {
+async fn a_second_code_and_one_of_another_sign_in_are_distinguished() {
     let world = World::new().await;
     let sign_in = world.allow().await;
     world.come_back(&sign_in).await.code();
@@ -175,7 +175,7 @@ async fn a_second_code_and_one_of_another_sign_in_are_told_apart() {
 }
 
 #[tokio::test]
-async fn another_redirect_url_is_told() {
+async fn another_redirect_url_is_reported() {
     let log = Log::listen();
     let world = World::new().await;
     let sign_in = world.allow().await;
@@ -199,7 +199,7 @@ async fn claim(world: &World, sign_in: &SignIn) {
 }
 
 #[tokio::test]
-async fn an_arrival_that_was_cut_off_and_one_that_is_slow_are_told_apart() {
+async fn an_arrival_that_was_cut_off_and_one_that_is_slow_are_distinguished() {
     let world = World::new().await;
     let sign_in = world.allow().await;
     claim(&world, &sign_in).await;
@@ -235,7 +235,7 @@ async fn a_claim_that_vanishes_is_a_fault_of_this_gateway() {
 }
 
 #[tokio::test]
-async fn an_answer_that_another_master_key_sealed_is_told_with_the_keys() {
+async fn an_answer_that_another_master_key_sealed_is_reported_with_the_keys() {
     let world = World::new().await;
     let sign_in = world.allow().await;
     claim(&world, &sign_in).await;
@@ -255,7 +255,7 @@ async fn an_answer_that_another_master_key_sealed_is_told_with_the_keys() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_goes_meanwhile_and_a_user_who_is_blocked_are_told() {
+async fn a_gateway_deleted_in_the_meantime_and_a_blocked_user_are_reported() {
     let world = World::new().await;
     world.sign_in().await.code();
     let alice = world.users().await.remove(0);
@@ -282,7 +282,7 @@ async fn a_gateway_that_goes_meanwhile_and_a_user_who_is_blocked_are_told() {
 }
 
 #[tokio::test]
-async fn a_database_that_cannot_be_read_for_too_long_is_told() {
+async fn a_database_that_cannot_be_read_for_too_long_is_reported() {
     let world = World::new().await;
     let sign_in = world.allow().await;
     let log = Log::listen();
@@ -293,7 +293,7 @@ async fn a_database_that_cannot_be_read_for_too_long_is_told() {
 }
 
 #[tokio::test]
-async fn a_test_that_is_over_or_has_lost_its_source_is_told() {
+async fn a_test_that_has_ended_or_lost_its_source_is_reported() {
     let world = World::new().await;
     let test = world.start_test().await;
     let (first, second, third) = (

@@ -138,7 +138,7 @@ const NOT_ALLOWED_TO_FETCH: &str = "The address is not allowed for outbound requ
 pub(super) const MORE: [&str; 5] = [UNPROVEN, PROVEN, BOTH, MASTER_KEYS, NOT_ALLOWED_TO_FETCH];
 
 #[tokio::test]
-async fn a_token_answer_that_brings_nothing_is_told_with_what_to_do() {
+async fn a_token_response_without_tokens_is_reported_with_what_to_do() {
     assert_told(&ROWS).await;
 }
 
@@ -225,7 +225,7 @@ fn refusals() -> [(u16, Value, &'static str); 12] {
 }
 
 #[tokio::test]
-async fn a_refused_client_is_told_in_the_vendors_words_and_the_secret_before_is_tried() {
+async fn a_refused_client_is_recognised_in_the_vendors_words_and_the_previous_secret_is_tried() {
     for (status, words, shown) in refusals() {
         let world = World::new().await;
         {
@@ -271,7 +271,7 @@ async fn what_was_tried_decides_what_to_do_about_a_refused_secret() {
 }
 
 #[tokio::test]
-async fn a_secret_that_this_instance_cannot_open_is_no_fault_of_the_provider() {
+async fn a_secret_that_this_instance_cannot_open_is_not_the_providers_fault() {
     let world = World::new().await;
     world
         .edit_source(|source| source.client_secret.current = SealedText("v1.none.none".to_owned()))
@@ -282,7 +282,7 @@ async fn a_secret_that_this_instance_cannot_open_is_no_fault_of_the_provider() {
 }
 
 #[tokio::test]
-async fn an_endpoint_in_a_network_that_is_closed_is_told_with_the_setting() {
+async fn an_endpoint_in_a_forbidden_network_is_reported_with_the_setting() {
     let world = World::new().await;
     let metadata = |script: &mut Script, _: &str| {
         script.discovery = json!({"token_endpoint": "https://169.254.169.254/token"});

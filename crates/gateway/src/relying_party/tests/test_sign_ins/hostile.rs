@@ -72,7 +72,7 @@ async fn a_second_browser_that_clicked_too_is_not_shown_what_the_first_one_saw()
 }
 
 #[tokio::test]
-async fn a_test_is_gone_after_ten_minutes() {
+async fn a_test_is_deleted_after_ten_minutes() {
     let world = World::new().await;
     let (done, open) = (world.start_test().await, world.start_test().await);
     let succeeded = world.click(&done).await;
