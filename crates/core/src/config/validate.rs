@@ -157,7 +157,8 @@ fn check_notifications(config: &Config, refuse: &mut impl FnMut(&str, String)) {
         if told.webhook_secret.is_none() {
             refuse(
                 "notifications.webhook_secret",
-                "it is missing: without it, the receiver cannot verify that a message is from Gatewright".into(),
+                "it is missing: without it, the receiver cannot verify that a message is from Gatewright"
+                    .into(),
             );
         }
     }

@@ -269,7 +269,8 @@ async fn a_request_has_a_page_that_explains_it() {
     let refused = office.page(&hrefs[0]).await;
     assert!(refused.has("The token or key is not valid here") && refused.has("Sign-ins at this gateway"));
     assert!(
-        refused.has("Unknown: the request was refused before the person was identified") && refused.has("No server was called")
+        refused.has("Unknown: the request was refused before the person was identified")
+            && refused.has("No server was called")
     );
     let failed = office.page(&hrefs[1]).await;
     assert!(failed.has("the tool reported that it failed") && failed.has("Open the server Tickets"));

@@ -237,7 +237,9 @@ impl Why {
             Self::RedirectUri | Self::Verifier => {
                 "This is a fault of the app; report the reason to its developers."
             }
-            Self::Resent => "Nothing: some apps ask twice when a response is slow. The first response is valid.",
+            Self::Resent => {
+                "Nothing: some apps ask twice when a response is slow. The first response is valid."
+            }
             Self::Expired => {
                 "The user signs in again. If it happens to everyone with this app, look at how long it takes to come back."
             }

@@ -40,9 +40,7 @@ pub(crate) enum TaskError {
     )]
     Foreign,
     /// Its server is no longer part of the gateway.
-    #[error(
-        "The server of this task is no longer part of this gateway, so the task is not available here."
-    )]
+    #[error("The server of this task is no longer part of this gateway, so the task is not available here.")]
     ServerGone,
     /// Its server is of the other era.
     #[error(

@@ -213,9 +213,7 @@ pub(crate) enum TooMany {
     #[error("Too many resources are subscribed to already; unsubscribe from some first.")]
     OfAll,
     /// The URI is too long.
-    #[error(
-        "params.uri is longer than {URI_MAX} bytes; the gateway cannot report changes of this resource."
-    )]
+    #[error("params.uri is longer than {URI_MAX} bytes; the gateway cannot report changes of this resource.")]
     Long,
 }
 

@@ -115,7 +115,10 @@ impl<T: Transport> Net<T> {
                 {
                     return Some(Heard::new(answer, asked, uris.len()));
                 }
-                _ => tracing::debug!(server = upstream.slug(), "the changes of resources are not reported"),
+                _ => tracing::debug!(
+                    server = upstream.slug(),
+                    "the changes of resources are not reported"
+                ),
             }
             tokio::time::sleep(AGAIN).await;
         }

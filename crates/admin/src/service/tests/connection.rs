@@ -83,7 +83,10 @@ async fn a_right_secret_verifies_the_source_and_sends_no_real_code() {
 #[case(400, "unauthorized_client")]
 #[case(403, "invalid_client")]
 #[tokio::test]
-async fn a_wrong_secret_is_reported_and_leaves_the_source_unverified(#[case] status: u16, #[case] error: &str) {
+async fn a_wrong_secret_is_reported_and_leaves_the_source_unverified(
+    #[case] status: u16,
+    #[case] error: &str,
+) {
     let world = World::new().await;
     {
         let mut script = world.provider.script();
@@ -184,10 +187,7 @@ async fn the_result_of_a_test_goes_with_what_it_was_about(#[case] patch: UserSou
 #[case::own_word(400, "no_such_code")]
 #[case::too_many(429, "slow_down")]
 #[tokio::test]
-async fn the_same_answer_to_a_wrong_secret_proves_nothing(
-    #[case] status: u16,
-    #[case] error: &str,
-) {
+async fn the_same_answer_to_a_wrong_secret_proves_nothing(#[case] status: u16, #[case] error: &str) {
     let world = World::new().await;
     world.provider.script().token_rule = TokenRule::Always(status, error.to_owned());
     let (stored, test) = tested(&world).await;
