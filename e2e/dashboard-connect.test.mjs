@@ -291,7 +291,7 @@ describe("connect and try", () => {
     await ada.page.getByRole("button", { name: "Call tool" }).click();
     await ada.page.getByText(/42/).first().waitFor();
     await look("form");
-    await ada.page.getByRole("button", { name: "Type the arguments as JSON" }).click();
+    await ada.page.getByRole("button", { name: "Enter the arguments as JSON" }).click();
     assert.deepEqual(JSON.parse(await ada.page.getByLabel("Arguments as JSON").inputValue()), { a: 20, b: 22 });
     await look("json");
     await ada.page.goto(pageOf("support", "try/everything_get-tiny-image"));

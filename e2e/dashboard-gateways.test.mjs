@@ -90,7 +90,7 @@ for (const javaScriptEnabled of [true, false]) {
       await api("POST", "/gateways", { name: "Other", slug: "taken", authentication_mode: "headers" });
       const slug = page.getByLabel(/^Last part of the URL/);
       await slug.pressSequentially("taken");
-      await page.getByText("is taken, or was once used").waitFor();
+      await page.getByText("is taken, or another project used it").waitFor();
       await slug.fill("support");
       assert.equal(await page.locator("[data-slug-preview]").innerText(), "support");
       await page.getByText(`Free: ${gateway.url}/mcp/support`).waitFor();
@@ -198,10 +198,10 @@ for (const javaScriptEnabled of [true, false]) {
       await page.getByRole("button", { name: "Activate" }).click();
       await page.getByText("The gateway is active.").waitFor();
       await page.getByRole("link", { name: "Delete…" }).click();
-      await page.getByLabel(/^Type the name/).fill("Support");
+      await page.getByLabel(/^Enter the name/).fill("Support");
       await page.getByRole("button", { name: "Delete gateway" }).click();
       await page.locator("#confirm_name-error").waitFor();
-      await page.getByLabel(/^Type the name/).fill("Help desk");
+      await page.getByLabel(/^Enter the name/).fill("Help desk");
       await page.getByRole("button", { name: "Delete gateway" }).click();
       await page.getByText("The gateway is deleted").waitFor();
     });
@@ -270,7 +270,7 @@ describe("how gateways look and are used", () => {
     await look(page, "gateway-new");
     await page.getByLabel("Name", { exact: true }).fill("Support");
     await page.getByLabel(/^Last part of the URL/).fill("support");
-    await page.getByText("is taken, or was once used").waitFor();
+    await page.getByText("is taken, or another project used it").waitFor();
     await page.getByLabel("Access token, seconds").evaluate((input) => (input.value = "5"));
     await page.locator("#gateway-form").evaluate((form) => (form.noValidate = true));
     await page.getByRole("button", { name: "Create gateway" }).click();

@@ -183,14 +183,14 @@ for (const javaScriptEnabled of [true, false]) {
       await ada.page.goto(`${base}/secrets`);
       await ada.page.getByRole("link", { name: "PICKY_KEY" }).click();
       const remove = async () => {
-        await ada.page.getByLabel("Type the name of the secret to confirm").fill("PICKY_KEY");
+        await ada.page.getByLabel("Enter the name of the secret to confirm").fill("PICKY_KEY");
         await ada.page.getByRole("button", { name: "Delete secret" }).click();
       };
       await remove();
       await ada.page.getByText("cannot be deleted while headers of servers name it").waitFor();
       await ada.page.getByRole("alert").getByRole("link", { name: "Picky" }).click();
       await ada.page.getByRole("link", { name: "Delete…" }).click();
-      await ada.page.getByLabel("Type the ID of the server to confirm").fill("picky");
+      await ada.page.getByLabel("Enter the ID of the server to confirm").fill("picky");
       await ada.page.getByRole("button", { name: "Delete server" }).click();
       await ada.page.getByText("The server is deleted.").waitFor();
       await ada.page.goto(`${base}/secrets`);
@@ -278,7 +278,7 @@ describe("how servers and secrets look", () => {
     await look(ada.page, "servers-edit-refused");
     await ada.page.goto(`${base}/servers/${servers[1].id}/delete`);
     await look(ada.page, "servers-delete");
-    await ada.page.getByLabel("Type the ID of the server to confirm").fill("picky");
+    await ada.page.getByLabel("Enter the ID of the server to confirm").fill("picky");
     await ada.page.getByRole("button", { name: "Delete server" }).click();
     await ada.page.getByRole("alert").getByRole("link", { name: "Support desk" }).waitFor();
     await look(ada.page, "servers-delete-refused");

@@ -196,7 +196,7 @@ for (const javaScriptEnabled of [true, false]) {
       assert.match(await alert.getByRole("link", { name: "Support agents" }).getAttribute("href"), /\/gateways\/gw_/);
       await seen("in-use");
       await page.getByRole("link", { name: "Delete…" }).click();
-      await page.getByLabel("Type the name of the User Source to confirm").fill("Company");
+      await page.getByLabel("Enter the name of the User Source to confirm").fill("Company");
       await page.getByRole("button", { name: "Delete User Source" }).click();
       await alert.getByText("cannot be deleted while 1 active gateway").waitFor();
       await alert.getByRole("link", { name: "Support agents" }).waitFor();
@@ -216,10 +216,10 @@ for (const javaScriptEnabled of [true, false]) {
       await page.getByText("No such User Source").waitFor();
       await page.waitForURL(/status=active/);
       await page.goto(`${gateway.url}${source}/delete`);
-      await page.getByLabel("Type the name of the User Source to confirm").fill("company");
+      await page.getByLabel("Enter the name of the User Source to confirm").fill("company");
       await page.getByRole("button", { name: "Delete User Source" }).click();
       await page.locator("#confirm_name-error").waitFor();
-      await page.getByLabel("Type the name of the User Source to confirm").fill("Company");
+      await page.getByLabel("Enter the name of the User Source to confirm").fill("Company");
       await page.getByRole("button", { name: "Delete User Source" }).click();
       await page.getByText("The User Source is deleted").waitFor();
       await assert.rejects(api("GET", source.slice(project.length)), /404/);

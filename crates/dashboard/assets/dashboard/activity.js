@@ -45,7 +45,7 @@
     source.addEventListener("message", (event) => show(list, JSON.parse(event.data).rows));
     source.addEventListener("end", () => stop("You are no longer signed in here. Reload the page."));
     source.addEventListener("error", () => {
-      if (source?.readyState === EventSource.CLOSED) stop("Too many pages follow already, or the connection failed. Use Refresh.");
+      if (source?.readyState === EventSource.CLOSED) stop("Too many pages follow new requests already, or the connection failed. Use Refresh.");
     });
   }
 

@@ -49,7 +49,7 @@ function openRunning() {
   card.scrollIntoView();
   card.focus({ preventScroll: true });
   const say = speaker(part("[data-progress]"));
-  say("The server is at work.");
+  say("The server is working.");
   return {
     stop: part("[data-stop]"),
     report({ progress, total, message, level, text }) {
@@ -114,11 +114,11 @@ async function runTrial(form, button) {
       if (page !== undefined) return showTried(page);
       running.report(report);
     }
-    running.end("The connection broke off before there was an answer. The server was told to stop, but may have done part of its work.");
+    running.end("The connection broke before there was an answer. Gatewright asked the server to stop, but it may have done part of its work.");
   } catch {
     running.end(
       stopping.signal.aborted
-        ? "You cancelled the request. The server was told to stop, but may have done part of its work."
+        ? "You cancelled the request. Gatewright asked the server to stop, but it may have done part of its work."
         : "This instance could not be reached. Check your connection and try again.",
     );
   }

@@ -259,7 +259,7 @@ async fn mistakes_are_shown_at_their_field_and_json_can_express_what_a_form_cann
             .post(&path, &odd)
             .await
             .expect(422)
-            .has("no place for some of this")
+            .has("no field for some of this")
     );
     assert_eq!(place.upstream.calls().len(), 0);
     let call = [("json", r#"{"other": [1]}"#), ("do", "call")];

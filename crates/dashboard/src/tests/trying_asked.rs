@@ -360,7 +360,7 @@ async fn what_cannot_be_answered_here_is_said_and_a_hostile_question_is_bounded(
         .post(&path, &[("as", ""), ("do", "call")])
         .await
         .expect(200);
-    assert!(page.has("The server asks to be called again") && !page.has("value=\"decline\""));
+    assert!(page.has("The server only asks to be called again") && !page.has("value=\"decline\""));
     let sealed = waiting(&page);
     place
         .ada

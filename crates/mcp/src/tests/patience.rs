@@ -122,7 +122,7 @@ async fn a_known_list_is_returned_while_a_slow_server_is_asked_again() {
     );
     assert_eq!(server.received("tools/list").len(), 2, "asked once for all");
     tokio::time::sleep(Duration::from_secs(12)).await;
-    assert_eq!(names(&world, &plan, &ADA).await, ["t1"], "read behind the answer");
+    assert_eq!(names(&world, &plan, &ADA).await, ["t1"], "read after the answer");
     assert_eq!(server.received("tools/list").len(), 2);
 }
 

@@ -53,7 +53,7 @@ impl Failure {
             Self::GatewayGone | Self::SourceChanged | Self::ConsentUsedUp | Self::Overtaken => {
                 "Nothing: the user signs in again."
             }
-            Self::SourceGone => "Nothing.",
+            Self::SourceGone => "Nothing: there is nothing left to test.",
             Self::TestOver => "Look at its result where you started it, or start another test.",
             Self::Unreadable | Self::Token(TokenError::SecretUnreadable) => MASTER_KEYS,
             Self::Discovery(error) | Self::Keys(error) | Self::Token(TokenError::Provider(error)) => {

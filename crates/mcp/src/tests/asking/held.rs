@@ -188,7 +188,7 @@ async fn a_client_that_comes_back_without_the_answer_does_not_prolong_its_call()
     assert_eq!(
         old.replies(1).await.len(),
         1,
-        "the server is told that it is over"
+        "the server is notified that it has ended"
     );
     f.world.clock.advance(Duration::from_secs(61));
     let response = f.modern(&f.user, EVERYTHING, 3, &retry(&state, ACCEPTED)).await;

@@ -154,9 +154,9 @@ async fn a_server_that_does_not_report_changes_is_not_asked() {
         );
         let message = said["error"]["message"].as_str().unwrap();
         let says = if declares {
-            "refused to tell"
+            "refused to report"
         } else {
-            "does not tell"
+            "does not report"
         };
         assert!(message.contains(says), "{message}");
         assert_eq!(said["error"]["code"], -32601);

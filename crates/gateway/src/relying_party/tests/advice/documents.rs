@@ -132,7 +132,7 @@ pub(super) const ROWS: [Row; 18] = [
 ];
 
 const MASTER_KEYS: &str = "Check that all replicas have the same master keys";
-const LIMITED: &str = "Usually nothing: there were more requests for the provider";
+const LIMITED: &str = "Usually nothing: more requests were waiting for the provider";
 
 /// Those that take more than the provider.
 pub(super) const MORE: [&str; 2] = [MASTER_KEYS, LIMITED];

@@ -207,7 +207,7 @@ async fn an_arrival_that_was_cut_off_and_one_that_is_slow_are_distinguished() {
     // It waits for the other for as long as a browser is kept waiting.
     let seen = world.come_back(&sign_in).await;
     assert_eq!(seen.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_told(&log, "still at work", STILL_WORKING);
+    assert_told(&log, "still being handled", STILL_WORKING);
     drop(log);
     world.advance(Duration::from_secs(30)).await;
     let log = Log::listen();
