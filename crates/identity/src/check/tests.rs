@@ -199,7 +199,7 @@ fn an_issuer_that_cannot_be_entered_is_not_advised(
     let invalid = into_result(&results).unwrap_err();
     let detail = &invalid.violations()[0].detail;
     assert!(
-        detail.contains(told) && !detail.contains(&format!("type {published}")),
+        detail.contains(told) && !detail.contains(&format!("enter {published}")),
         "{detail}"
     );
     let away = unreachable(
