@@ -6,7 +6,7 @@ import { bodyOf, listen } from "./listen.mjs";
 const JSON_BODY = { "content-type": "application/json" };
 
 /**
- * Starts it on `port`, or on a free one. `name` and `version` are what it says of itself. `list(params)` returns what a page of its tools has besides
+ * Starts it on `port`, or on a free one. `name` and `version` are what it says about itself. `list(params)` returns what a page of its tools has besides
  * the type of the result. `call({ id, params, request, response, reply })` answers a call: `reply(result)` sends a result.
  * `admit(request)` returns a status with which a request is refused.
  */

@@ -26,7 +26,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// What the account may do in a project; nothing when it is not a member.
+    /// What the account may do in a project; `None` when it is not a member.
     pub fn role_in(&self, project: ProjectId) -> Option<Role> {
         let of_project = self
             .memberships
@@ -36,7 +36,7 @@ impl Session {
     }
 }
 
-/// The session of a cookie; nothing when it has ended, in whatever way.
+/// The session of a cookie; `None` when it has ended, in whatever way.
 pub async fn find(core: &Core, token: &Secret) -> Result<Option<Session>, StoreError> {
     let now = core.now();
     let hash = TokenHash::of(token.expose());

@@ -32,7 +32,7 @@ impl Default for DateHeader {
 }
 
 impl DateHeader {
-    /// The header's value at a moment; nothing for one that has no date.
+    /// The header's value at a moment; `None` for one that has no date.
     pub fn at(&self, now: Timestamp) -> Option<HeaderValue> {
         let second = now.as_seconds();
         let written = self.written.load();

@@ -31,7 +31,7 @@ const MAX_PROXIES: usize = 16;
 pub struct RequestContext {
     /// Problem reports carry it, and error pages its short form.
     pub id: RequestId,
-    /// The client's address: the peer's, or what trusted proxies say of it.
+    /// The client's address: the peer's, or what trusted proxies say about it.
     pub address: IpAddr,
     record: Arc<RequestRecord>,
 }

@@ -36,7 +36,7 @@ pub fn is_own_reading(headers: &HeaderMap) -> bool {
     }
 }
 
-/// The header is there more than once.
+/// The header appears more than once.
 struct Twice;
 
 fn sole<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a HeaderValue>, Twice> {

@@ -57,7 +57,7 @@ pub(super) struct Touched {
     pub(super) more: usize,
 }
 
-/// What the page says of one thing.
+/// What the page says about one thing.
 pub(super) struct Told {
     /// What people call it.
     pub(super) name: String,

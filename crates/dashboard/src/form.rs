@@ -169,7 +169,7 @@ impl Form {
         }
     }
 
-    /// A form with what the query of a page says of these fields.
+    /// A form with what the query of a page says about these fields.
     pub(super) fn asked(asked: &Asked, names: &[&'static str]) -> Self {
         let values = names
             .iter()

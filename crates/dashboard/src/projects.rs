@@ -31,7 +31,7 @@ struct ProjectRow {
     id: ProjectId,
     name: String,
     initial: String,
-    /// What the account is there; nothing when it is not a member.
+    /// What the account is there; `None` when it is not a member.
     role: Option<&'static str>,
 }
 

@@ -30,7 +30,7 @@ pub struct Activity {
     pub project_id: ProjectId,
     /// The gateway.
     pub gateway_id: GatewayId,
-    /// Who made it; nothing if it was refused before that was known. Requests of one caller share it.
+    /// Who made it; `None` if it was refused before that was known. Requests of one caller share it.
     pub caller: Option<Arc<ActivityCaller>>,
     /// The server it went to, or would have gone to.
     pub server_id: Option<ServerId>,
@@ -44,7 +44,7 @@ pub struct Activity {
     pub rule: Option<Rule>,
     /// From its first byte to the last byte of its answer, in microseconds.
     pub duration_us: i64,
-    /// The part of it from when it was sent to the server, in microseconds; nothing if no server was asked.
+    /// The part of it from when it was sent to the server, in microseconds; `None` if no server was asked.
     pub upstream_us: Option<i64>,
     /// Bytes of its body.
     pub bytes_in: i64,

@@ -86,7 +86,7 @@ pub enum SecretPlace {
 }
 
 impl ClientProof {
-    /// From the name of the method, with its hashes or keys; nothing if they do not match.
+    /// From the name of the method, with its hashes or keys; `None` if they do not match.
     pub fn from_stored(
         method: &str,
         hashes: Option<ClientSecretHashes>,

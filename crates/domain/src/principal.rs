@@ -47,7 +47,7 @@ pub enum Proof {
 pub struct Trial {
     /// The user of the trial.
     pub who: TriedAs,
-    /// Who acts for them; nothing if someone tries as themselves.
+    /// Who acts for them; `None` if someone tries as themselves.
     pub actor: Option<ActorKind>,
 }
 

@@ -167,7 +167,7 @@ impl Server {
         names
     }
 
-    /// The origin that learns who the users are; nothing if identity is not forwarded.
+    /// The origin that learns who the users are; `None` if identity is not forwarded.
     pub fn assertion_origin(&self) -> Option<String> {
         match self.identity {
             IdentityForwarding::None => None,
@@ -177,7 +177,7 @@ impl Server {
         }
     }
 
-    /// The origin of its URL; nothing if the URL cannot be parsed.
+    /// The origin of its URL; `None` if the URL cannot be parsed.
     pub fn origin(&self) -> Option<String> {
         Url::parse(&self.url).ok().and_then(|url| origin_of(&url))
     }

@@ -20,7 +20,7 @@ pub use step::{Step, StepFailure, StepRecord};
 /// codes all expire sooner.
 pub const GIVEN_UP_AFTER: Duration = Duration::from_mins(11);
 
-/// What is known of an attempt from its beginning. It travels with the sign-in, so that the process that continues it can
+/// What is known about an attempt from its beginning. It travels with the sign-in, so that the process that continues it can
 /// write to the trace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptHead {

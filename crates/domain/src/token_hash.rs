@@ -26,7 +26,7 @@ impl TokenHash {
         URL_SAFE_NO_PAD.encode(self.0)
     }
 
-    /// From the text form; nothing if it is not one.
+    /// From the text form; `None` if it is not one.
     pub fn from_text(text: &str) -> Option<Self> {
         URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok().map(Self)
     }

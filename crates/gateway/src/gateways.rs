@@ -23,7 +23,7 @@ pub struct Gateways {
     pub(crate) admission: Arc<Admission>,
     /// The authorization server and its state: metadata document cache, limits.
     pub authorization_server: Arc<AuthorizationServer>,
-    /// What is known of identity providers: their documents and keys, and the limits of work there.
+    /// What is known about identity providers: their documents and keys, and the limits of work there.
     pub providers: Providers,
     /// The resource server and its state: token cache, federation.
     pub resource_server: Arc<ResourceServer>,

@@ -1,4 +1,4 @@
-//! What a test sign-in shows an administrator: what the provider said of the person, which of it could say who they are,
+//! What a test sign-in shows an administrator: what the provider said about the person, which of it could say who they are,
 //! and what failed.
 
 use gatewright_domain::{Timestamp, user_source::UserSource};

@@ -16,7 +16,7 @@ use crate::{
     visit::Visit,
 };
 
-/// What an answer of the token endpoint says of the client.
+/// What an answer of the token endpoint says about the client.
 #[derive(Debug, PartialEq, Eq)]
 enum Sign {
     /// The client itself was refused: HTTP status and error code.
@@ -29,7 +29,7 @@ enum Sign {
     Silent(String),
 }
 
-/// What is said of a provider that answers the same whatever the secret is.
+/// What is said about a provider that answers the same whatever the secret is.
 const ALIKE: &str = "The provider answers alike to the stored client secret and to a wrong one: it looks at the code first, or \
                      refuses both. A test sign-in tells whether the secret is right.";
 

@@ -60,12 +60,12 @@ pub(crate) const PUSHED_REQUESTS: &str = "pushed_authorization_request_endpoint"
 pub(crate) struct Document(Map<String, Value>);
 
 impl Document {
-    /// Reads a JSON object; nothing when it is not one.
+    /// Reads a JSON object; `None` when it is not one.
     pub(crate) fn parse(body: &[u8]) -> Option<Self> {
         serde_json::from_slice(body).ok().map(Self)
     }
 
-    /// How the document's issuer differs from the configured one; nothing when they are equal byte for byte.
+    /// How the document's issuer differs from the configured one; `None` when they are equal byte for byte.
     pub(crate) fn issuer_difference(&self, configured: &str) -> Option<IssuerDifference> {
         IssuerDifference::between(configured, self.issuer())
     }

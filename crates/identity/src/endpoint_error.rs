@@ -1,5 +1,5 @@
 //! What an endpoint of a provider says went wrong (RFC 6749 section 5.2), also if it says so in its own words: what is
-//! said of the client must be recognised, because another secret, or another way to send it, may be right.
+//! said about the client must be recognised, because another secret, or another way to send it, may be right.
 
 use serde_json::{Map, Value};
 

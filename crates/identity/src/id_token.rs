@@ -151,7 +151,7 @@ pub enum IssuerDifference {
 }
 
 impl IssuerDifference {
-    /// How `found` differs from `configured`; nothing when they are equal byte for byte.
+    /// How `found` differs from `configured`; `None` when they are equal byte for byte.
     pub(crate) fn between(configured: &str, found: Option<&str>) -> Option<Self> {
         let Some(found) = found else {
             return Some(Self::Missing);

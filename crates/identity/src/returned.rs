@@ -30,7 +30,7 @@ pub enum Outcome {
 /// What is wrong with the parameters of a callback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
-    /// A parameter is there more than once.
+    /// A parameter appears more than once.
     #[error("`{0}` appears more than once")]
     Repeated(&'static str),
     /// The code has characters that a code cannot have.
@@ -73,7 +73,7 @@ impl Returned {
         }
     }
 
-    /// How the issuer that answers differs from the configured one; nothing if it is the same or not named.
+    /// How the issuer that answers differs from the configured one; `None` if it is the same or not named.
     pub fn issuer_difference(&self, configured: &str) -> Option<IssuerDifference> {
         let issuer = self.issuer.as_deref()?;
         IssuerDifference::between(configured, Some(issuer))

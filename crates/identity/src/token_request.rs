@@ -122,7 +122,7 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// What the trace says of the client secret.
+    /// What the trace says about the client secret.
     pub const fn secret_told(&self) -> &'static str {
         match self.accepted {
             SecretSlot::Current => "the newest client secret was accepted",

@@ -37,7 +37,7 @@ pub struct Profile {
     pub email: Email,
 }
 
-/// What a provider says of a person's e-mail address. Addresses go into identity assertions, so one that anybody could
+/// What a provider says about a person's e-mail address. Addresses go into identity assertions, so one that anybody could
 /// have entered about themselves must not be taken for it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Email {

@@ -40,7 +40,7 @@ pub async fn insert(tx: &mut Tx, link: &AccountLink, maker: ActorKind) -> Result
     Ok(())
 }
 
-/// What a link is for; nothing if it has expired or is unknown. Does not use it up.
+/// What a link is for; `None` if it has expired or is unknown. Does not use it up.
 pub async fn find(tx: &mut Tx, hash: TokenHash, now: Timestamp) -> Result<Option<LinkPurpose>, StoreError> {
     let sql = "SELECT purpose, account_id FROM account_links WHERE token_hash = $1 AND expires_at > $2";
     let row = tx.fetch_optional(sql, values![hash, now]).await?;

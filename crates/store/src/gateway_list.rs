@@ -25,7 +25,7 @@ pub struct GatewaySummary {
     pub mode: Mode,
     /// The source it names, in User Source mode.
     pub user_source_id: Option<UserSourceId>,
-    /// The name of that source; nothing if it was deleted.
+    /// The name of that source; `None` if it was deleted.
     pub user_source_name: Option<String>,
     /// Whether it is active.
     pub status: GatewayStatus,

@@ -45,7 +45,7 @@ impl Store {
 }
 
 impl Store {
-    /// The sealed proof of the keyring; nothing before the first start. `keys rotate` seals it last, so its key
+    /// The sealed proof of the keyring; `None` before the first start. `keys rotate` seals it last, so its key
     /// is the one that the last rotation ended with.
     pub async fn keyring_proof(&self) -> Result<Option<SealedText>, StoreError> {
         let mut tx = self.read().await?;

@@ -149,7 +149,7 @@ pub async fn rotate(
     Ok(Rotation::Rotated(Box::new(grant)))
 }
 
-/// What is known of a token that was used before.
+/// What is known about a token that was used before.
 struct Used {
     at: Timestamp,
     from: Option<String>,
@@ -228,8 +228,9 @@ async fn find_used(tx: &mut Tx, token: TokenHash) -> Result<Option<Used>, StoreE
     }))
 }
 
-/// Decides what happens to a token that has no row, and says that it is this generation of this grant: an older token of a
-/// live grant that comes back long after its time. A generation that the grant has not reached is from a future that this database lost.
+/// Decides what happens to a token that has no row, and says that it is this generation of this grant: an older token of
+/// a live grant that comes back long after its time. A generation that the grant has not reached is from a future that
+/// this database lost.
 pub async fn outlived(
     tx: &mut Tx,
     gateway: GatewayId,

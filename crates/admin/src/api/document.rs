@@ -1,4 +1,4 @@
-//! What the OpenAPI document says of every operation alike: security, path parameters, and how they fail.
+//! What the OpenAPI document says about every operation alike: security, path parameters, and how they fail.
 
 use serde_json::{Map, Value, json};
 use utoipa::{PartialSchema as _, ToSchema as _, openapi::OpenApi};

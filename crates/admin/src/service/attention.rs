@@ -248,7 +248,7 @@ fn text<Id: ToString>((id, name): (Id, String)) -> (String, String) {
     (id.to_string(), name)
 }
 
-/// All that is known of a project.
+/// All that is known about a project.
 pub async fn of(app: &Admin, authority: &Authority, project: ProjectId) -> Result<Vec<Matter>, ServiceError> {
     let now = app.now();
     let permit = authority.read(project)?;
@@ -331,7 +331,7 @@ pub async fn of(app: &Admin, authority: &Authority, project: ProjectId) -> Resul
     Ok(matters)
 }
 
-/// What an incident says of a server.
+/// What an incident says about a server.
 fn finding(incident: &Incident) -> Finding {
     Finding {
         pointer: "/url".to_owned(),

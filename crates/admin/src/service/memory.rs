@@ -27,7 +27,7 @@ pub struct Directory(Arc<Gateways>);
 #[derive(Debug)]
 pub struct SignInTrace(Arc<Gateways>);
 
-/// What is known of servers from using them.
+/// What is known about servers from using them.
 #[derive(Debug)]
 pub struct ResourceServer(Arc<Gateways>);
 
@@ -100,7 +100,7 @@ impl ResourceServer {
         Self(gateways)
     }
 
-    /// What is known of a server of the project from serving gateways.
+    /// What is known about a server of the project from serving gateways.
     pub fn health(&self, permit: MayRead, server: &Server) -> Option<Health> {
         let is_open = server.project_id == permit.project();
         is_open.then(|| self.0.resource_server.health(server)).flatten()

@@ -90,7 +90,7 @@ pub async fn offer_fully(app: &Admin, email: &str, make_admin: bool) -> Result<O
     }))
 }
 
-/// Whose password a link sets; nothing when it has run out, was used or never was.
+/// Whose password a link sets; `None` when it has run out, was used or never was.
 pub async fn look(app: &Admin, token: &str) -> Result<Option<Account>, ServiceError> {
     let mut tx = app.store.read(before_sign_in()).await?;
     let found = account_link::find(&mut tx, TokenHash::of(token), app.now()).await?;

@@ -121,7 +121,7 @@ pub struct ServerCheck {
     pub outcome: Result<Answered, Finding>,
 }
 
-/// What is known of a server without asking it.
+/// What is known about a server without asking it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Known {
     /// Nothing: it was not used or checked since this process began or the server was changed.
@@ -187,12 +187,12 @@ pub fn last(
     Ok(app.server_checks.seen(permit, server))
 }
 
-/// What is known of a server without asking it: the newest of checks and use by gateways.
+/// What is known about a server without asking it: the newest of checks and use by gateways.
 pub fn known(app: &Admin, authority: &Authority, server: &Server) -> Result<Known, ServiceError> {
     Ok(known_with(app, authority.read(server.project_id)?, server))
 }
 
-/// What is known of a server of the project that a permit opens.
+/// What is known about a server of the project that a permit opens.
 pub fn known_with(app: &Admin, permit: MayRead, server: &Server) -> Known {
     let check = app.server_checks.seen(permit, server);
     let health = app.resource_server.health(permit, server);

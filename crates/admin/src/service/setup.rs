@@ -79,7 +79,7 @@ pub async fn has_no_account(app: &Admin) -> Result<bool, ServiceError> {
     Ok(rows::list(&mut tx, &one).await?.items.is_empty())
 }
 
-/// A new setup link, to be shown to the person who started the process; nothing once there is a first account. Links of other
+/// A new setup link, to be shown to the person who started the process; `None` once there is a first account. Links of other
 /// replicas and earlier starts stay valid until they expire or one of them is used.
 pub async fn offer(app: &Admin) -> Result<Option<String>, ServiceError> {
     if !is_needed(app).await? {
@@ -135,7 +135,7 @@ pub async fn complete(
     Ok(begun)
 }
 
-/// Creates the first account and project for someone with a shell on the machine; nothing when there is a first account.
+/// Creates the first account and project for someone with a shell on the machine; `None` when there is a first account.
 pub async fn by_operator(app: &Admin, new: NewInstance) -> Result<Option<MadeInstance>, ServiceError> {
     if !is_needed(app).await? {
         return Ok(None);

@@ -35,7 +35,7 @@ pub struct Admin {
     pub directory: Directory,
     /// The trace of sign-ins, which opens for a permit only. It hides that of the gateways.
     pub sign_in_trace: SignInTrace,
-    /// What is known of servers, which opens for a permit only. It hides that of the gateways.
+    /// What is known about servers, which opens for a permit only. It hides that of the gateways.
     pub resource_server: ResourceServer,
     /// State of signing in as an administrator: the pool that hashes passwords, limits.
     pub accounts: Accounts,

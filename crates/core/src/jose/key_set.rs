@@ -67,7 +67,7 @@ pub struct SignatureAlgorithm {
 }
 
 impl SignatureAlgorithm {
-    /// By its JOSE name; nothing for `none`, the HMAC family and anything unknown.
+    /// By its JOSE name; `None` for `none`, the HMAC family and anything unknown.
     pub fn named(name: &str) -> Option<Self> {
         ACCEPTED
             .iter()

@@ -1,4 +1,4 @@
-//! One request: everything that is known of it, and why it ended as it did.
+//! One request: everything that is known about it, and why it ended as it did.
 
 use std::{sync::Arc, time::Duration};
 

@@ -30,7 +30,7 @@ const fn explanation(what: &'static str, advice: &'static str, at: Option<At>) -
     Explanation { what, advice, at }
 }
 
-/// The explanation of an activity; nothing if it went well.
+/// The explanation of an activity; `None` if it went well.
 pub(super) fn of(activity: &Activity) -> Option<Explanation> {
     Some(match activity.outcome {
         Outcome::Ok => return None,

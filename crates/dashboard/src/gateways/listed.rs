@@ -19,7 +19,7 @@ pub(super) struct Item<'a> {
     pub(super) title: &'a str,
     pub(super) description: &'a str,
     pub(super) is_template: bool,
-    /// How clients see its name; nothing for what they know by its URI.
+    /// How clients see its name; `None` for what they know by its URI.
     pub(super) shown_as: Option<&'a ShownAs>,
 }
 

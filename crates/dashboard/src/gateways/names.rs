@@ -58,7 +58,7 @@ pub(super) struct Table<R> {
     pub(super) more: usize,
 }
 
-/// What is known of the names of a gateway.
+/// What is known about the names of a gateway.
 #[derive(Default)]
 pub(super) struct Names {
     pub(super) changed: Table<Changed>,
@@ -66,7 +66,7 @@ pub(super) struct Names {
     pub(super) shared: Table<Shared>,
     /// Resources and templates that several servers list.
     pub(super) uris: Table<Shared>,
-    /// Where the page with the servers asked is, while nothing is known of some.
+    /// Where the page with the servers asked is, while nothing is known about some.
     pub(super) ask: Option<String>,
 }
 

@@ -136,7 +136,7 @@ fn path_of(name: &str) -> String {
     }
 }
 
-/// Where a relative link of a file leads here; nothing when what it names is not served.
+/// Where a relative link of a file leads here; `None` when what it names is not served.
 fn place_of(from: &str, target: &str) -> Option<String> {
     let (target, fragment) = match target.split_once('#') {
         Some((target, fragment)) => (target, format!("#{fragment}")),

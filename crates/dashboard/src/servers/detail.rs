@@ -77,7 +77,7 @@ struct DetailPage {
     updated: Moment,
     state: State,
     shown: Option<Shown>,
-    /// Where the page with the server asked is, while nothing is known of its tools.
+    /// Where the page with the server asked is, while nothing is known about its tools.
     ask: Option<String>,
     gateways: Vec<GatewayLink>,
     incidents: Vec<IncidentRow>,

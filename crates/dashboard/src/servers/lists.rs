@@ -66,7 +66,7 @@ impl List {
         }
     }
 
-    /// Notes what is to be said of a list; returns what is in it.
+    /// Notes what is to be said about a list; returns what is in it.
     fn add<'a, T>(&mut self, listed: &'a Result<Listed<T>, Finding>) -> &'a [T] {
         match listed {
             Ok(listed) => {

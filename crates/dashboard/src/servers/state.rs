@@ -14,7 +14,7 @@ pub(super) struct State {
     pub(super) why: Option<Finding>,
 }
 
-/// What is known of a server.
+/// What is known about a server.
 pub(super) fn of(known: Known, now: Timestamp) -> State {
     match known {
         Known::Nothing => State {

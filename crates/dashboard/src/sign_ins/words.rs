@@ -83,7 +83,7 @@ pub(super) fn sentence(reason: &str) -> String {
     sentence
 }
 
-/// A time in milliseconds as people read it; nothing for what took none.
+/// A time in milliseconds as people read it; `None` for what took none.
 pub(super) fn lasting(milliseconds: u64) -> Option<String> {
     let seconds = milliseconds / 1_000;
     match milliseconds {

@@ -74,7 +74,7 @@ impl Digest {
         Digester::new("gatewright audit chain").text(Some(chain)).finish()
     }
 
-    /// From its text; nothing if it is not one. There is one text for each digest.
+    /// From its text; `None` if it is not one. There is one text for each digest.
     pub fn from_text(text: &str) -> Option<Self> {
         let encoded = text.strip_prefix(VERSION)?;
         let bytes = URL_SAFE_NO_PAD.decode(encoded).ok()?;
@@ -128,7 +128,7 @@ const SALT: &str = "salt.";
 const ERASED: &str = "erased.";
 
 impl Proof {
-    /// From its text; nothing if it is not one.
+    /// From its text; `None` if it is not one.
     pub fn from_text(text: &str) -> Option<Self> {
         if let Some(salt) = text.strip_prefix(SALT) {
             let bytes = URL_SAFE_NO_PAD.decode(salt).ok()?;

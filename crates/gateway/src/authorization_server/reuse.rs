@@ -102,7 +102,7 @@ impl Reused {
     }
 }
 
-/// What the trace says of it, and what the administrator can do.
+/// What the trace says about it, and what the administrator can do.
 fn traced(reason: RevocationReason) -> (&'static str, &'static str) {
     let told = if reason == RevocationReason::CodeReplayed {
         "the code came back long after it was used, so the grant was ended"

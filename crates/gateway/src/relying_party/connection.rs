@@ -14,7 +14,7 @@ use super::{
 };
 use crate::Gateways;
 
-/// What is said of a source whose secret cannot be opened.
+/// What is said about a source whose secret cannot be opened.
 pub(super) const UNREADABLE: &str = "The stored client secret cannot be opened with the master key of this instance. Enter it again in the \
                           User Source.";
 

@@ -85,7 +85,7 @@ pub(super) async fn redeem(
     learn(app, source, first).await
 }
 
-/// Takes from an outcome what it says of the source's secret.
+/// Takes from an outcome what it says about the source's secret.
 async fn learn(
     app: &Gateways,
     source: &UserSource,

@@ -26,7 +26,7 @@ const TOTAL: usize = 2_000;
 /// Refusals that cannot be assigned to a gateway.
 const STRAYS: usize = 200;
 
-/// What is known of an attempt before *Allow*. It travels sealed in the form, so that the trace is whole although
+/// What is known about an attempt before *Allow*. It travels sealed in the form, so that the trace is whole although
 /// nothing was stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct BeforeAllow {

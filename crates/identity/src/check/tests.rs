@@ -20,7 +20,7 @@ use crate::{
 
 const RULE: UrlRule = UrlRule { loopback_http: false };
 
-/// What is said of a provider that another could pass for.
+/// What is said about a provider that another could pass for.
 fn another_may_pass() -> Finding {
     finding(
         "/callback",

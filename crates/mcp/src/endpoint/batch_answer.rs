@@ -255,7 +255,7 @@ where
         }
     }
 
-    /// What remains to be said of JSON that has ended.
+    /// What remains to be said about JSON that has ended.
     fn rest(&mut self) -> Bytes {
         if self.is_stream {
             Bytes::new()

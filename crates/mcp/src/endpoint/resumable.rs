@@ -66,7 +66,7 @@ struct Resumable<B> {
 }
 
 struct State<B> {
-    /// The server's events; nothing once they have ended.
+    /// The server's events; `None` once they have ended.
     events: Option<Box<EventsAnswer<B>>>,
     /// Those that were passed on, with their numbers.
     kept: VecDeque<(u64, Bytes)>,
@@ -313,7 +313,7 @@ where
 {
     of: Followed<B>,
     all: Weak<Resumables<B>>,
-    /// Nothing for one that is kept already.
+    /// `None` for one that is kept already.
     whose: Option<Whose>,
 }
 

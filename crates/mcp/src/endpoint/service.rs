@@ -71,7 +71,7 @@ impl<T: Transport> Endpoint<T> {
         }
     }
 
-    /// Makes the plan of a gateway. What is known of its servers is kept where their configuration is the same.
+    /// Makes the plan of a gateway. What is known about its servers is kept where their configuration is the same.
     pub fn plan(&self, config: GatewayConfig) -> Plan {
         self.federation.plan(config)
     }
@@ -81,7 +81,7 @@ impl<T: Transport> Endpoint<T> {
         self.federation.list_bytes()
     }
 
-    /// What is known of a server at this URL without asking it; nothing while no gateway has used it.
+    /// What is known about a server at this URL without asking it; `None` while no gateway has used it.
     pub fn health(&self, id: ServerId, url: &str) -> Option<Health> {
         self.federation.health(id, url)
     }

@@ -63,7 +63,7 @@ impl Noted {
     }
 }
 
-/// What is known of one list.
+/// What is known about one list.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
     current: ArcSwapOption<Noted>,

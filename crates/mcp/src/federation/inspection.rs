@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-/// What is known of a server from serving gateways, without asking it.
+/// What is known about a server from serving gateways, without asking it.
 #[derive(Debug, Clone)]
 pub struct Health {
     /// Its era, once it has answered.
@@ -118,7 +118,7 @@ impl Identify for NoUser {
 }
 
 impl<P: Peers> Federation<P> {
-    /// What is known of a server at this URL without asking it; nothing while no gateway has used it.
+    /// What is known about a server at this URL without asking it; `None` while no gateway has used it.
     pub(crate) fn health(&self, id: ServerId, url: &str) -> Option<Health> {
         let upstream = &self.known(id)?.upstream;
         (upstream.config.audience == url).then(|| Health {

@@ -23,7 +23,7 @@ use crate::wire::listing::MAX_BYTES_PER_SERVER;
 const LISTS_IN_A_SHARE: usize = 8;
 /// How exactly it is known when a list was last used, milliseconds: a hot list is not written to at each request.
 const USED_WITHIN: i64 = 1_000;
-/// What is known of a project's lists is cleaned when it has doubled, and from this many on.
+/// What is known about a project's lists is cleaned when it has doubled, and from this many on.
 const CLEANED_AT: usize = 64;
 
 /// How much memory lists may take.

@@ -1,6 +1,6 @@
 //! Pages that tools bring with them (MCP Apps): a tool names one in its `_meta`, and clients read it as a resource, whether or
 //! not the server lists it. Which pages can be read follows from which tools are offered: the page of a tool that is offered
-//! can be, whatever is said of resources, and one that belongs only to tools that are not offered cannot, unless it is chosen
+//! can be, whatever is said about resources, and one that belongs only to tools that are not offered cannot, unless it is chosen
 //! as a resource.
 
 use super::{
@@ -15,7 +15,7 @@ use crate::{
     wire::listing::{Entry, ListKind},
 };
 
-/// What the tools of a server say of a page.
+/// What the tools of a server say about a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Named {
     /// None brings it.

@@ -95,7 +95,7 @@ impl<P: Peers> Federation<P> {
         self.peers.now()
     }
 
-    /// Makes the plan of a gateway. What is known of its servers is kept where their configuration is the same.
+    /// Makes the plan of a gateway. What is known about its servers is kept where their configuration is the same.
     pub(crate) fn plan(&self, config: GatewayConfig) -> Plan {
         let serial = self.next_serial.fetch_add(1, Ordering::Relaxed);
         Plan::new(serial, config, |server| self.server(server))

@@ -61,7 +61,7 @@ pub(crate) struct View {
 struct Template {
     server: usize,
     is_offered: bool,
-    /// Nothing for what cannot be matched.
+    /// `None` for what cannot be matched.
     pattern: Option<UriTemplate>,
 }
 

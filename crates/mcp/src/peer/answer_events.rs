@@ -39,7 +39,7 @@ pub(super) const EVENT_MAX: usize = 32 * 1024 * 1024;
 
 /// The events of a server on their way.
 pub(crate) struct EventsAnswer<B> {
-    /// Nothing before the server's answer has come.
+    /// `None` before the server's answer has come.
     body: Option<B>,
     /// What is waited for: the answer, or a stream that continues.
     opening: Option<Opening<B>>,

@@ -1,4 +1,4 @@
-//! Tasks that users began through a gateway, or asked for with an id that only they have. What a server says of tasks
+//! Tasks that users began through a gateway, or asked for with an id that only they have. What a server says about tasks
 //! without being asked for one of them is passed on only if it is about one of these: a server that takes all users for
 //! one would say the same to each of them.
 

@@ -54,7 +54,7 @@ pub(crate) enum Attempt<B> {
 /// What came first of a call that was sent.
 enum Waited<B> {
     Answer(Result<Response<B>, Unavailable>),
-    /// Nothing for a while, or progress on another stream.
+    /// No bytes for a while (`None`), or progress on another stream.
     Late(Option<Bytes>),
 }
 

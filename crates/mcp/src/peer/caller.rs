@@ -152,7 +152,7 @@ pub struct Caller<'a> {
     pub class: RuleClass,
     /// What servers learn about them.
     pub identity: &'a dyn Identify,
-    /// The conversation it belongs to; nothing for what all conversations of the user share.
+    /// The conversation it belongs to; `None` for what all conversations of the user share.
     pub conversation: Option<&'a Conversation>,
 }
 

@@ -28,7 +28,7 @@ pub(super) fn denies_modern(status: StatusCode, code: ErrorCode) -> bool {
     code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION || (may_be_other_era(status) && is_of_older_sdks(code))
 }
 
-/// What an answer says of the session its request was sent in.
+/// What an answer says about the session its request was sent in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SessionLoss {
     /// Nothing: it continues.

@@ -84,7 +84,7 @@ pub(crate) struct To<'a> {
 /// Why a call got no answer of its server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CallError {
-    /// Nothing was sent, because what must be known of the server could not be found out.
+    /// Nothing was sent, because what must be known about the server could not be found out.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
     /// The call was sent, and no usable answer came.

@@ -33,7 +33,7 @@ pub(crate) struct Respondent<'a> {
 }
 
 impl Respondent<'_> {
-    /// The conversation of stateless clients of a user that can be asked the same; nothing for those that cannot be asked.
+    /// The conversation of stateless clients of a user that can be asked the same; `None` for those that cannot be asked.
     pub(crate) fn stateless(can: ClientCapabilities) -> Option<Conversation> {
         if can.is_empty() {
             return None;

@@ -80,7 +80,7 @@ impl Whole {
         }
     }
 
-    /// What it says of the session its request, which had this id, was sent in.
+    /// What it says about the session its request, which had this id, was sent in.
     pub(super) fn session_loss(&self, session: &UpstreamSession, id: &[u8]) -> SessionLoss {
         let (error, is_ours) = match self.error(id) {
             Some((error, is_ours)) => (Some(error), is_ours),

@@ -1,6 +1,6 @@
 //! One JSON-RPC message and what policy reads in it. Everything borrows the body; spans count from its first byte.
 //!
-//! The body is read in one strict pass by [`parse`]. A member policy reads that is there twice, or in another
+//! The body is read in one strict pass by [`parse`]. A member policy reads that appears twice, or in another
 //! spelling of upper and lower case, is refused: a server might read the other one.
 
 mod read;
@@ -236,7 +236,7 @@ pub enum Reason {
     /// JSON, and not an object.
     #[error("the body is not a JSON-RPC message; send one JSON object")]
     NotAnObject,
-    /// A member that policy reads is there twice.
+    /// A member that policy reads appears twice.
     #[error("the member `{0}` is there more than once; send it once")]
     Duplicate(&'static str),
     /// A member's name differs from one that policy reads only in upper and lower case.

@@ -114,7 +114,7 @@ impl ParamHeaders {
 }
 
 impl ParamHeader {
-    /// The value its header has for these arguments. Refuses an argument that is there twice on the way to it: a server
+    /// The value its header has for these arguments. Refuses an argument that appears twice on the way to it: a server
     /// might read the other one.
     fn value_in(&self, arguments: Option<&[u8]>) -> Result<Option<String>, HeaderMismatch> {
         let Some(body) = arguments else {

@@ -60,7 +60,7 @@ impl Operator {
         }
     }
 
-    /// The operator of an expression, and whether it is written there; nothing for those that are reserved (section 2.2).
+    /// The operator of an expression, and whether it is written there; `None` for those that are reserved (section 2.2).
     fn of(expression: &str) -> Option<(Self, bool)> {
         Some(match expression.bytes().next()? {
             b'+' => (Self::reserved(""), true),

@@ -1,4 +1,4 @@
-//! What an answer says of itself, read while it passes in pieces and never kept: whether it is a result or an error, and
+//! What an answer says about itself, read while it passes in pieces and never kept: whether it is a result or an error, and
 //! whether a tool says that it failed. JSON, a batch of it, or events.
 //!
 //! Only three levels are looked at: the message, its result, and an array around messages. Everything deeper is skipped, a
@@ -84,7 +84,7 @@ enum Member {
     ResultType,
 }
 
-/// What is known of the message that is being read.
+/// What is known about the message that is being read.
 #[derive(Debug, Default)]
 struct Message {
     id: Vec<u8>,

@@ -118,7 +118,7 @@ impl ActivityFilter {
         said
     }
 
-    /// The filter in the numbers of the rows; nothing if no row can match.
+    /// The filter in the numbers of the rows; `None` if no row can match.
     pub(super) async fn terms(&self, tx: &mut Tx, project: ProjectId) -> Result<Option<Terms>, StoreError> {
         let in_row: Vec<_> = self.said().map(|(column, said)| (column, said.name())).collect();
         let in_block: Vec<_> = self.said_in_block().into_iter().map(Said::name).collect();

@@ -44,7 +44,7 @@ pub async fn prune_oldest(tx: &mut Tx, limit: u32) -> Result<Pruned, StoreError>
     delete_below(tx, i64::MAX, limit).await
 }
 
-/// Deletes rows below a number, the oldest first, and what is known of blocks and minutes without rows.
+/// Deletes rows below a number, the oldest first, and what is known about blocks and minutes without rows.
 async fn delete_below(tx: &mut Tx, end: i64, limit: u32) -> Result<Pruned, StoreError> {
     let sql = "SELECT CAST(MIN(id) AS BIGINT) AS first, CAST(MAX(id) AS BIGINT) AS last FROM activity";
     let bounds = tx.fetch_one(sql, &[]).await?;

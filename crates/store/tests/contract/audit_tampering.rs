@@ -133,7 +133,7 @@ impl Outside {
     }
 }
 
-/// Another value, one byte away; nothing if the engine would not take it.
+/// Another value, one byte away; `None` if the engine would not take it.
 fn changed(cell: &Cell, column: &str, entropy: &SeededEntropy, any_bytes: bool) -> Option<Cell> {
     let [place, bit, kind] = entropy::bytes::<3>(entropy);
     let is_number = NUMBERS.contains(&column);

@@ -1,4 +1,4 @@
-//! What is known of providers and clients of others, as it is served.
+//! What is known about providers and clients of others, as it is served.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! What saving a User Source says of its provider, and what happens while the provider takes its time to answer.
+//! What saving a User Source says about its provider, and what happens while the provider takes its time to answer.
 
 use std::sync::{
     Arc,

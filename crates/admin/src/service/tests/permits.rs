@@ -57,7 +57,7 @@ async fn a_permit_to_read_a_project_reads_no_other() {
     let directory = &test.app.directory;
     assert!(directory.server(permit, &of_own).is_some());
     assert!(directory.server(permit, &of_other).is_none());
-    // Both were asked when they were saved, so something is known of both.
+    // Both were asked when they were saved, so something is known about both.
     let known = |server: &Server| server_checks::known_with(&test.app, permit, server);
     assert!(matches!(known(&of_own), server_checks::Known::Fails { .. }));
     assert_eq!(known(&of_other), server_checks::Known::Nothing);

@@ -1,5 +1,5 @@
-//! What the database knows that needs attention: refused client secrets, failing sign-ins, keys about to expire. Each query reads a bounded number of
-//! rows of all projects.
+//! What the database knows that needs attention: refused client secrets, failing sign-ins, keys about to expire. Each
+//! query reads a bounded number of rows of all projects.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -205,7 +205,7 @@ async fn failing_sign_ins(app: &Admin, tx: &mut Tx) -> Result<Vec<Observation>, 
     Ok(observed)
 }
 
-/// The name of a gateway, and why the last sign-in there failed and what to do; nothing if the gateway was deleted.
+/// The name of a gateway, and why the last sign-in there failed and what to do; `None` if the gateway was deleted.
 async fn words(
     app: &Admin,
     tx: &mut Tx,

@@ -1,4 +1,4 @@
-//! What a server says of something that it lists.
+//! What a server says about something that it lists.
 
 use gatewright_mcp::own_client::OfferedItem;
 use serde::Deserialize;

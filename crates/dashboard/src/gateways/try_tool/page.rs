@@ -140,7 +140,7 @@ async fn open(
         };
         let offered = match service::offered(app, authority, project, id, list).await {
             Ok(offered) => offered,
-            // What servers say of it is not needed to ask for it.
+            // What servers say about it is not needed to ask for it.
             Err(ServiceError::Conflict(_)) => Vec::new(),
             Err(other) => return Err(other.into()),
         };

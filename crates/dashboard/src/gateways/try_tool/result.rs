@@ -217,7 +217,7 @@ pub(super) fn block(raw: &RawValue) -> Block {
     }
 }
 
-/// A picture as the page can hold it; nothing for what may hold more than pixels, or is too large.
+/// A picture as the page can hold it; `None` for what may hold more than pixels, or is too large.
 pub(super) fn picture(mime_type: &str, data: &str) -> Option<Block> {
     let kind = PICTURES.into_iter().find(|kind| *kind == mime_type)?;
     let is_whole = data.len() <= PICTURE_MAX && STANDARD.decode(data).is_ok_and(|bytes| !bytes.is_empty());

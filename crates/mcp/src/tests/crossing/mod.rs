@@ -251,7 +251,7 @@ async fn nothing_crosses_at_a_server_of(era: Era, requests: u64) {
         for n in start..numbers.min(start + TOGETHER) {
             for pair in &pairs {
                 let pair = Arc::clone(pair);
-                // A number names one request of each user, and says of which era its client is.
+                // A number names one request of each user, and the era of its client.
                 let number = 2 * n + u64::from(pair.own.era == Era::Modern);
                 under_way.spawn(async move { pair.one(number).await });
             }

@@ -23,7 +23,7 @@ pub enum ResultType {
     Remove,
     /// It becomes `complete` and the first member. Servers with sessions mean nothing else by a result.
     Complete,
-    /// The same, and it says that the result is not to be kept: what such a result must say of that, servers with sessions
+    /// The same, and it says that the result is not to be kept: what such a result must say about that, servers with sessions
     /// do not.
     CompleteOnce,
 }

@@ -137,7 +137,7 @@ const LIMITED: &str = "Usually nothing: more requests were waiting for the provi
 /// Those that take more than the provider.
 pub(super) const MORE: [&str; 2] = [MASTER_KEYS, LIMITED];
 
-/// What is said of a sign-in that cannot begin.
+/// What is said about a sign-in that cannot begin.
 async fn assert_does_not_begin(world: &World, reason: &str, advice: &str) {
     assert!(world.try_allow("").await.is_err(), "{reason}");
     let attempt = world.attempts(None).await.remove(0);
