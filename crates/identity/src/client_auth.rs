@@ -55,7 +55,7 @@ pub(crate) fn request(
 /// or the `/` and `=` of base64, and a space becomes `%20`, which both decodings read.
 const MISREAD: &AsciiSet = &CONTROLS.add(b'%').add(b'+').add(b':').add(b' ');
 
-/// The `Authorization` header of `client_secret_basic`: id and secret, encoded as far as anybody could misread them, so
+/// The `Authorization` header of `client_secret_basic`: id and secret, encoded as far as a server could misread them, so
 /// a colon in the id cannot move the boundary (RFC 6749 section 2.3.1). Marked sensitive.
 pub(crate) fn basic(client_id: &str, secret: &Secret) -> HeaderValue {
     let encode = |text| utf8_percent_encode(text, MISREAD).to_string();

@@ -169,7 +169,7 @@ pub enum UnusableDocument {
     /// Its issuer is not the configured one, byte for byte.
     #[error("the issuer in the discovery document is not the configured one: {0}")]
     Issuer(IssuerDifference),
-    /// An endpoint is missing or not fit to send anybody to.
+    /// An endpoint is missing or not fit to send people to.
     #[error("`{member}` in the discovery document {problem}")]
     Endpoint {
         /// The member.

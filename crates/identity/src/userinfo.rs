@@ -1,5 +1,5 @@
 //! Name and e-mail for display, from the ID token or else from the userinfo endpoint (OpenID Connect Core section 5.3).
-//! They never identify anybody, so that nothing here can fail a sign-in.
+//! They never identify a person, so that nothing here can fail a sign-in.
 
 use std::{sync::Arc, time::Duration};
 
@@ -37,7 +37,7 @@ pub struct Profile {
     pub email: Email,
 }
 
-/// What a provider says about a person's e-mail address. Addresses go into identity assertions, so one that anybody could
+/// What a provider says about a person's e-mail address. Addresses go into identity assertions, so one that anyone could
 /// have entered about themselves must not be taken for it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Email {

@@ -1,7 +1,7 @@
 //! `gatewright demo`: the gateway between a demo identity provider and a demo MCP server, all on loopback in one process, and the
 //! main job walked step by step for everybody to see.
 //!
-//! The provider signs anybody in. It exists only here: `serve` has no way to start it.
+//! The provider signs anyone in. It exists only here: `serve` has no way to start it.
 
 mod browser;
 mod connect;
