@@ -14,8 +14,8 @@ use crate::{
     words::worded,
 };
 
-pub use arguments::{ARGUMENTS_MAX, RecordedArguments};
 pub use crate::trace_context::TraceId;
+pub use arguments::{ARGUMENTS_MAX, RecordedArguments};
 pub use outcome::{Outcome, Rule};
 
 /// Bytes of a name that are kept: of a tool or prompt, of a URI, of a user or client. Servers and clients choose them.

@@ -211,7 +211,7 @@ fn actor(kind: &ActorKind) -> Value {
     let (word, id) = plain::actor(kind);
     let user = |id: Option<String>, type_id: u32, kind: &str| json!({"user": {"uid": id, "name": word, "type_id": type_id, "type": kind}});
     match kind {
-        ActorKind::Account(_) => user(id, 1, "User"),
+        ActorKind::Account(_) | ActorKind::User(_) => user(id, 1, "User"),
         ActorKind::ApiKey(_) => user(id, 4, "Service"),
         ActorKind::Operator => json!({"user": {"name": word, "type_id": 2, "type": "Admin"}}),
         ActorKind::System => json!({"user": {"name": word, "type_id": 3, "type": "System"}}),

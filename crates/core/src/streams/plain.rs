@@ -46,6 +46,7 @@ pub(super) fn actor(kind: &ActorKind) -> (&'static str, Option<String>) {
     match kind {
         ActorKind::ApiKey(id) => ("api_key", Some(id.to_string())),
         ActorKind::Account(id) => ("account", Some(id.to_string())),
+        ActorKind::User(id) => ("user", Some(id.to_string())),
         ActorKind::Anonymous => ("anonymous", None),
         ActorKind::Operator => ("operator", None),
         ActorKind::System => ("system", None),
