@@ -87,8 +87,12 @@ impl Lists {
     }
 }
 
-/// The schema of the items of a list; nothing if an operation does not return one.
+/// The schema of the items of a list that comes in pages; nothing if an operation does not return one.
 fn item_of<'a>(document: &'a Value, operation: &'a Value) -> Option<&'a Value> {
+    let mut parameters = operation["parameters"].as_array()?.iter();
+    if !parameters.any(|parameter| parameter["name"] == "cursor") {
+        return None;
+    }
     let schema = &operation["responses"]["200"]["content"]["application/json"]["schema"];
     let list = csv::resolved(document, schema);
     let properties = list["properties"].as_object()?;
