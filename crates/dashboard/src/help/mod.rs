@@ -34,7 +34,7 @@ macro_rules! guide {
 }
 
 /// The pages, in the order of the navigation.
-const GUIDE: [Guide; 20] = guide! {
+const GUIDE: [Guide; 21] = guide! {
     "" = "guide/README.md";
     "first-steps" = "guide/first-steps.md";
     "modes" = "guide/modes.md";
@@ -47,6 +47,7 @@ const GUIDE: [Guide; 20] = guide! {
     "activity" = "guide/activity.md";
     "streams" = "guide/streams.md";
     "members" = "guide/members.md";
+    "install" = "install.md";
     "tls" = "guide/tls.md";
     "replicas" = "guide/replicas.md";
     "backup" = "guide/backup.md";
