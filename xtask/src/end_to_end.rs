@@ -1,5 +1,7 @@
 //! The end-to-end suite: the real binary, real providers, real clients, real servers.
 
+use std::env;
+
 use crate::{
     install,
     postgres::Postgres,
@@ -14,10 +16,14 @@ pub(crate) fn run(postgres: &Postgres, pattern: &str, keep_pictures: bool) -> an
         ("openssl", &["openssl"]),
         ("nginx-light", &["/usr/sbin/nginx"]),
         ("sqlite3", &["sqlite3"]),
+        ("binutils", &["strip"]),
+        ("iproute2", &["/usr/sbin/ip"]),
+        ("systemd", &["systemd-analyze"]),
     ])?;
     install::glewlwyd()?;
     install::promtool()?;
     let python = install::python()?;
+    let python_packages = install::python_for_packages()?;
     let python_sdk_1 = install::python_with_sdk_1()?;
     shell::run(&mut cargo(&[
         "build",
@@ -47,8 +53,10 @@ pub(crate) fn run(postgres: &Postgres, pattern: &str, keep_pictures: bool) -> an
     suite
         .current_dir(root().join("e2e"))
         .env("GATEWRIGHT_BINARIES", target().join("debug"))
+        .env("GATEWRIGHT_XTASK", env::current_exe()?)
         .env("GATEWRIGHT_TEST_PYTHON", python)
         .env("GATEWRIGHT_TEST_PYTHON_SDK_1", python_sdk_1)
+        .env("GATEWRIGHT_TEST_PYTHON_PACKAGES", python_packages)
         .env("GATEWRIGHT_TEST_POSTGRES", postgres.url());
     shell::run(&mut suite)
 }

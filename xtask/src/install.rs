@@ -89,6 +89,11 @@ pub(crate) fn python_with_sdk_1() -> anyhow::Result<PathBuf> {
     python_with("e2e-python-sdk-1", "e2e/requirements-sdk-1.txt")
 }
 
+/// What checks published files: the schemas of CycloneDX and Kubernetes, and Helm's engine.
+pub(crate) fn python_for_packages() -> anyhow::Result<PathBuf> {
+    python_with("e2e-python-packages", "e2e/requirements-packages.txt")
+}
+
 fn python_with(folder: &str, requirements: &str) -> anyhow::Result<PathBuf> {
     debian(&[("python3", &["python3"])])?;
     let environment = target().join(folder);
