@@ -36,8 +36,8 @@ impl TraceId {
 
     /// The lower half, which is random in traces that set the flag `random` and in UUIDs of version 7.
     pub const fn lower_half(self) -> u64 {
-        let [.., a, b, c, d, e, f, g, h] = self.0;
-        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+        let [_, _, _, _, _, _, _, _, lower @ ..] = self.0;
+        u64::from_be_bytes(lower)
     }
 }
 
