@@ -43,14 +43,20 @@ impl Sent<'_> {
     /// Writes the headers, in place of those that an administrator configured.
     pub(super) fn write(&self, headers: &mut HeaderMap) {
         headers.remove(TRACESTATE);
+        for (name, value) in self.headers() {
+            headers.insert(name, value);
+        }
+    }
+
+    /// The headers.
+    pub(super) fn headers(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> + use<> {
+        let Carried { context, state, .. } = self.carried;
         // The text forms have only characters that headers can have.
-        if let Ok(parent) = HeaderValue::try_from(self.carried.context.to_string()) {
-            headers.insert(TRACEPARENT, parent);
-        }
-        if let Some(state) = &self.carried.state
-            && let Ok(state) = HeaderValue::from_str(state)
-        {
-            headers.insert(TRACESTATE, state);
-        }
+        let parent = HeaderValue::try_from(context.to_string()).ok();
+        let state = state.as_ref().and_then(|state| HeaderValue::from_str(state).ok());
+        let headers = [(TRACEPARENT, parent), (TRACESTATE, state)];
+        headers
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
     }
 }

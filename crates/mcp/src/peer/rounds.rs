@@ -20,6 +20,7 @@ use super::{
     answer_error::AnswerError,
     answer_events::EVENT_MAX,
     budget::BUSY,
+    carried,
     exchange::SMALL_ANSWER,
     late::SIGN_OF_LIFE,
     mailbox::{Mailbox, OF_CALL_MAX, OpenQuestion},
@@ -90,6 +91,7 @@ pub(super) struct Repeated<T> {
     /// The message as the server got it.
     body: Bytes,
     name: String,
+    /// The mirrored parameters, and the trace.
     mirrored: Vec<(HeaderName, HeaderValue)>,
     bridge: Bridge,
 }
@@ -113,7 +115,12 @@ impl<T: Transport> Repeated<T> {
             can: call.client.can,
             body: body.clone(),
             name: to.name.to_owned(),
-            mirrored: to.mirrored.clone(),
+            mirrored: to
+                .mirrored
+                .iter()
+                .cloned()
+                .chain(call.trace.iter().flat_map(carried::Sent::headers))
+                .collect(),
             bridge: bridge.clone(),
         })
     }
