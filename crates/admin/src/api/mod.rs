@@ -116,9 +116,9 @@ fn operations() -> OpenApiRouter<Arc<Admin>> {
         .routes(routes!(
             gateways::get_gateway,
             gateways::update_gateway,
-            gateways::delete_gateway,
-            gateways::delete_recorded_arguments
+            gateways::delete_gateway
         ))
+        .routes(routes!(gateways::delete_recorded_arguments))
         .routes(routes!(
             preregistered_clients::create_preregistered_client,
             preregistered_clients::list_preregistered_clients
