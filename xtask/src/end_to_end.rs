@@ -1,12 +1,29 @@
 //! The end-to-end suite: the real binary, real providers, real clients, real servers.
 
-use std::env;
+use std::{env, fs, path::PathBuf};
 
 use crate::{
     install,
     postgres::Postgres,
     shell::{self, cargo, command, root, target},
 };
+
+/// Files that run alone, because what they measure or provoke depends on everything else that runs on the machine: memory, times,
+/// limits of the machine. The others mostly wait, so two of them run at the same time.
+const ALONE: [&str; 12] = [
+    "asking-memory",
+    "descriptors",
+    "faults",
+    "leftovers",
+    "measures",
+    "operations",
+    "overload",
+    "packages",
+    "rolling",
+    "rolling-nginx",
+    "streams",
+    "streams-memory",
+];
 
 /// Builds the programs and runs `e2e/*.test.mjs`, or only the tests that match `pattern`.
 pub(crate) fn run(postgres: &Postgres, pattern: &str, keep_pictures: bool) -> anyhow::Result<()> {
@@ -35,28 +52,72 @@ pub(crate) fn run(postgres: &Postgres, pattern: &str, keep_pictures: bool) -> an
         "gatewright-e2e-rmcp",
         "--bins",
     ]))?;
-    let mut suite = command(
-        install::node(),
-        &[
+    let (alone, together) = files()?;
+    let environment = Environment {
+        pattern,
+        keep_pictures,
+        postgres,
+        python,
+        python_packages,
+        python_sdk_1,
+    };
+    environment.run(&together, 2)?;
+    environment.run(&alone, 1)
+}
+
+/// The files of the suite, by their names: those that run alone, and the others.
+fn files() -> anyhow::Result<(Vec<String>, Vec<String>)> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(root().join("e2e"))? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".test.mjs") {
+            all.push(name);
+        }
+    }
+    all.sort();
+    Ok(all.into_iter().partition(|name| {
+        ALONE
+            .iter()
+            .any(|alone| name.strip_suffix(".test.mjs") == Some(alone))
+    }))
+}
+
+/// What the tests are given.
+struct Environment<'a> {
+    pattern: &'a str,
+    keep_pictures: bool,
+    postgres: &'a Postgres,
+    python: PathBuf,
+    python_packages: PathBuf,
+    python_sdk_1: PathBuf,
+}
+
+impl Environment<'_> {
+    /// Runs these files, so many at the same time.
+    fn run(&self, files: &[String], at_once: usize) -> anyhow::Result<()> {
+        let concurrency = format!("--test-concurrency={at_once}");
+        let arguments = [
             "--test",
             "--test-force-exit",
-            "--test-concurrency=1",
+            &concurrency,
             "--test-timeout=180000",
-        ],
-    );
-    if !pattern.is_empty() {
-        suite.arg(format!("--test-name-pattern={pattern}"));
+        ];
+        let mut suite = command(install::node(), &arguments);
+        if !self.pattern.is_empty() {
+            suite.arg(format!("--test-name-pattern={}", self.pattern));
+        }
+        if self.keep_pictures {
+            suite.env("GATEWRIGHT_KEEP_PICTURES", "yes");
+        }
+        suite
+            .args(files)
+            .current_dir(root().join("e2e"))
+            .env("GATEWRIGHT_BINARIES", target().join("debug"))
+            .env("GATEWRIGHT_XTASK", env::current_exe()?)
+            .env("GATEWRIGHT_TEST_PYTHON", &self.python)
+            .env("GATEWRIGHT_TEST_PYTHON_SDK_1", &self.python_sdk_1)
+            .env("GATEWRIGHT_TEST_PYTHON_PACKAGES", &self.python_packages)
+            .env("GATEWRIGHT_TEST_POSTGRES", self.postgres.url());
+        shell::run(&mut suite)
     }
-    if keep_pictures {
-        suite.env("GATEWRIGHT_KEEP_PICTURES", "yes");
-    }
-    suite
-        .current_dir(root().join("e2e"))
-        .env("GATEWRIGHT_BINARIES", target().join("debug"))
-        .env("GATEWRIGHT_XTASK", env::current_exe()?)
-        .env("GATEWRIGHT_TEST_PYTHON", python)
-        .env("GATEWRIGHT_TEST_PYTHON_SDK_1", python_sdk_1)
-        .env("GATEWRIGHT_TEST_PYTHON_PACKAGES", python_packages)
-        .env("GATEWRIGHT_TEST_POSTGRES", postgres.url());
-    shell::run(&mut suite)
 }

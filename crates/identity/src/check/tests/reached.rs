@@ -136,7 +136,7 @@ const ROWS: [Row; 31] = [
     (
         |script, _| publish(script, &json!({"issuer": "https://sts.windows.net/1b2c/"})),
         as_usual,
-        "The provider there calls itself https://sts.windows.net/1b2c/.",
+        "The provider's issuer is https://sts.windows.net/1b2c/.",
     ),
     (
         |script, _| {

@@ -131,7 +131,7 @@ async fn a_prompt_that_is_not_there_is_refused_by_name() {
         let answer = client.ask("prompts/get", r#""arguments":{}"#).await;
         assert_eq!(
             answer["error"]["message"],
-            "params.name is missing; give the name of a prompt from prompts/list."
+            "params.name is missing; send the name of a prompt from prompts/list."
         );
     }
     assert_eq!(one.received("prompts/get").len(), 0);

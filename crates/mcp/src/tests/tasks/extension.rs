@@ -219,7 +219,7 @@ async fn a_task_cannot_be_asked_for_in_another_era_than_its_own() {
         let refused = other.about("tasks/get", &id).await;
         assert_eq!(refused["error"]["code"], -32602);
         let why = refused["error"]["message"].as_str().unwrap();
-        assert!(why.contains("another form"), "{why}");
+        assert!(why.contains("a different form"), "{why}");
         assert_eq!(asked(&server), 0);
     }
 }
