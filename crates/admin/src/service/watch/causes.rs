@@ -126,7 +126,7 @@ fn secret_ends(at: Timestamp, now: Timestamp) -> String {
     format!("The client secret expires within {days} day{plural}, at {when}.")
 }
 
-/// Has client secrets that expire soon told again when a week is left, and when they have expired: whoever read the first message may
+/// Repeats the message about a client secret when a week is left and when it has expired: the reader of the first message may
 /// have put it aside.
 pub(super) async fn remind(app: &Admin, tx: &mut Tx) -> Result<(), StoreError> {
     let now = app.now();
