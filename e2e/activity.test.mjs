@@ -78,7 +78,8 @@ for (const store of STORES) {
       assert.equal(first.item, "say");
       assert.ok(first.upstream_us > 0 && first.upstream_us < first.duration_us, JSON.stringify(first));
       assert.ok(!JSON.stringify(found).includes(CANARY));
-      assert.deepEqual(await gateway.api("GET", `${gateway.project}/activity/${first.id}`), first);
+      // What a gateway records of arguments is with the request only, not in the list.
+      assert.deepEqual(await gateway.api("GET", `${gateway.project}/activity/${first.id}`), { ...first, recorded_arguments: null });
       assert.deepEqual(await activity("&outcome=tool_error&header_user_id=bob"), [failed]);
       if (store === "sqlite") {
         for (const name of await readdir(gateway.data)) {

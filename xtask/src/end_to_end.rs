@@ -9,7 +9,8 @@ use crate::{
 };
 
 /// Files that run alone, because what they measure or provoke depends on everything else that runs on the machine: memory, times,
-/// limits of the machine. The others mostly wait, so two of them run at the same time.
+/// limits of the machine. So do those with a browser, which needs the processors for itself. The others mostly wait, and two of
+/// them run at the same time.
 const ALONE: [&str; 12] = [
     "asking-memory",
     "descriptors",
@@ -65,21 +66,32 @@ pub(crate) fn run(postgres: &Postgres, pattern: &str, keep_pictures: bool) -> an
     environment.run(&alone, 1)
 }
 
+/// What a file imports that drives a browser.
+const BROWSERS: [&str; 3] = ["./lib/browser.mjs", "./lib/chromium.mjs", "./lib/dashboard.mjs"];
+
 /// The files of the suite, by their names: those that run alone, and the others.
 fn files() -> anyhow::Result<(Vec<String>, Vec<String>)> {
-    let mut all = Vec::new();
+    let (mut alone, mut together) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(root().join("e2e"))? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".test.mjs") {
-            all.push(name);
+        let path = entry?.path();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let Some(stem) = name.strip_suffix(".test.mjs") else {
+            continue;
+        };
+        let text = fs::read_to_string(&path)?;
+        if ALONE.contains(&stem) || BROWSERS.iter().any(|browser| text.contains(browser)) {
+            alone.push(name);
+        } else {
+            together.push(name);
         }
     }
-    all.sort();
-    Ok(all.into_iter().partition(|name| {
-        ALONE
-            .iter()
-            .any(|alone| name.strip_suffix(".test.mjs") == Some(alone))
-    }))
+    alone.sort();
+    together.sort();
+    Ok((alone, together))
 }
 
 /// What the tests are given.

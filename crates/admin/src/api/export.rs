@@ -109,7 +109,7 @@ pub(super) fn describe(document: &Value, operation: &mut Value) {
         "name": FORMAT, "in": "query", "required": false,
         "schema": {"type": "string", "enum": ["csv", "jsonl"]},
         "description": "Return all that the filters leave as a file, instead of a page: CSV (RFC 4180), whose texts that begin like a formula \
-                        have an apostrophe in front, or JSON Lines. `limit` and `cursor` do not apply. The audit trail shows it.",
+                        have an apostrophe in front, or JSON Lines. `limit` and `cursor` are refused with it. The audit trail shows it.",
     });
     if let Some(parameters) = operation["parameters"].as_array_mut() {
         parameters.push(parameter);
@@ -145,8 +145,16 @@ pub(super) async fn layer(State(lists): State<Lists>, request: Request, next: Ne
         ))
         .into_response();
     };
-    let of_filters = |(name, _): &(String, String)| !matches!(name.as_str(), FORMAT | "limit" | "cursor");
-    let filters: Vec<_> = pairs.into_iter().filter(of_filters).collect();
+    if let Some((name, _)) = pairs
+        .iter()
+        .find(|(name, _)| matches!(name.as_str(), "limit" | "cursor"))
+    {
+        return Problem::malformed(format!(
+            "A file has the whole list: leave the parameter `{name}` out, or leave out `{FORMAT}`."
+        ))
+        .into_response();
+    }
+    let filters: Vec<_> = pairs.into_iter().filter(|(name, _)| name != FORMAT).collect();
     let export = Export {
         app: Arc::clone(&lists.app),
         parts: request.into_parts().0,

@@ -53,7 +53,11 @@ async fn every_list_is_a_file_too_with_the_same_objects() {
             .body["items"]
             .clone();
         let items = items.as_array().unwrap();
-        let found = lines(&bench, key, &format!("{filled}?format=jsonl&limit=1")).await;
+        for of_a_page in ["limit=1", "cursor=x"] {
+            let refused = bench.get(key, &format!("{filled}?format=csv&{of_a_page}")).await;
+            refused.expect(400);
+        }
+        let found = lines(&bench, key, &format!("{filled}?format=jsonl")).await;
         assert!(found.ends_with(items), "{path}");
         let (csv, headers) = bench.lines(key, &format!("{filled}?format=csv")).await;
         let head = csv.split("\r\n").next().unwrap();
