@@ -154,7 +154,7 @@ describe("recorded arguments in the dashboard", () => {
     await page.getByLabel("Record arguments of tools and prompts").check();
     await page.getByLabel("Do not store these").fill("password");
     await page.getByRole("button", { name: "Save changes" }).click();
-    await page.getByText("begin it with `/`").first().waitFor();
+    await page.getByText("begin it with /").first().waitFor();
     await look(page, "record-arguments-form");
     await page.getByLabel("Do not store these").fill("/password\n/items/*/token");
     await page.getByRole("button", { name: "Save changes" }).click();

@@ -29,8 +29,10 @@ const VERSIONED: [&str; 13] = [
     "Streams",
 ];
 
-/// What is below these has none: events never change, a chain of them only grows, and a grant only ends.
-const UNVERSIONED: [&str; 7] = [
+/// What is below these has none: events never change, a chain of them only grows, a grant only ends, and recorded arguments are
+/// deleted whatever there is.
+const UNVERSIONED: [&str; 8] = [
+    "/recorded-arguments",
     "/streams/{stream}/test",
     "/audit-events",
     "/audit-chain",

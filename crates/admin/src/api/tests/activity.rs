@@ -87,7 +87,7 @@ async fn a_request_is_found_by_each_filter_and_shows_what_became_of_it() {
         "client_id": "client-1", "client_name": "Claude", "server_id": null, "kind": "call", "item": "search",
         "outcome": "refused", "rule": "not_offered", "duration_us": 1_234, "upstream_us": null,
         "request_bytes": 100, "response_bytes": 200, "request_id": "00000000000000ab", "trace_id": TRACE,
-        "session": "cdcdcdcdcdcd",
+        "session": "cdcdcdcdcdcd", "recorded_arguments": null,
     });
     assert_eq!(read.body, expected);
     for (filter, expected) in [

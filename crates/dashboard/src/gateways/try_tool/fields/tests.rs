@@ -96,7 +96,7 @@ fn what_is_wrong_is_shown_at_its_field_and_everything_entered_stays() {
     assert_eq!(
         errors(&rows),
         [
-            ("/any", "This is not JSON: it goes wrong in line 1, column 1."),
+            ("/any", "This is not JSON: the error is in line 1, column 1."),
             ("/city", "This is required."),
             ("/days", "“three” is not a whole number."),
             ("/exact", "“1,5” is not a number."),
