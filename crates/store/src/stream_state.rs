@@ -1,7 +1,7 @@
 //! How streams stand: which process sends one, how far it has come, what failed.
 //!
 //! A place is a number per source: of the event in each chain of the audit trail, and of the row in the activity. Both are numbered by
-//! the transaction that writes them, under a lock that it holds until it commits, so whoever sees a number also sees every number
+//! the transaction that writes them, under a lock that it holds until it commits, so a transaction that sees a number also sees every number
 //! before it. What is written later always has a higher one, and nothing is skipped.
 
 use std::collections::HashMap;

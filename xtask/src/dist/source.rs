@@ -28,6 +28,8 @@ impl Source {
             .as_str()
             .context("Cargo.toml has no workspace.package.version")?
             .to_owned();
+        // This is a command for developers, not the program.
+        #[allow(clippy::disallowed_methods)]
         let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
         let commit = match variable("GATEWRIGHT_COMMIT") {
             Some(commit) => commit,

@@ -104,7 +104,7 @@ pub async fn find(app: &Admin, authority: &Authority, id: StreamId) -> Result<St
     Ok(standing)
 }
 
-/// Changes a stream. What it sends from then on begins anew where it was not sent before.
+/// Changes a stream. What it sends from then on starts again from where it has not been sent.
 pub async fn update(
     app: &Admin,
     authority: &Authority,

@@ -121,10 +121,14 @@ fn replace(value: &mut Value, pointer: &[String]) {
     };
     match value {
         Value::Object(members) if token == EVERY => {
-            members.values_mut().for_each(|member| replace(member, rest));
+            for member in members.values_mut() {
+                replace(member, rest);
+            }
         }
         Value::Array(elements) if token == EVERY => {
-            elements.iter_mut().for_each(|element| replace(element, rest));
+            for element in elements {
+                replace(element, rest);
+            }
         }
         Value::Object(members) => {
             if let Some(member) = members.get_mut(token) {

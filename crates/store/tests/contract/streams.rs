@@ -1,5 +1,5 @@
-//! Streams: what is stored of them, whose turn it is, and that following the audit trail and the activity leaves nothing out, whoever
-//! writes at the same time.
+//! Streams: what is stored of them, whose turn it is, and that following the audit trail and the activity leaves nothing out while
+//! others write.
 
 use std::{collections::BTreeSet, time::Duration};
 

@@ -68,18 +68,18 @@ pub(super) fn of_program(root: &Path) -> anyhow::Result<Vec<Crate>> {
         .collect();
     let mut uses: BTreeMap<Id, BTreeSet<String>> = BTreeMap::new();
     for node in metadata["resolve"]["nodes"].as_array().into_iter().flatten() {
-        let Some(user) = by_key.get(&text(&node["id"])) else {
+        let Some(dependent) = by_key.get(&text(&node["id"])) else {
             continue;
         };
-        let used = node["deps"]
+        let needed = node["deps"]
             .as_array()
             .into_iter()
             .flatten()
-            .filter(|used| is_normal(used))
-            .filter_map(|used| by_key.get(&text(&used["pkg"])))
-            .filter(|used| all.contains(used))
+            .filter(|dependency| is_normal(dependency))
+            .filter_map(|dependency| by_key.get(&text(&dependency["pkg"])))
+            .filter(|dependency| all.contains(dependency))
             .map(|(name, version)| purl(name, version));
-        uses.entry(user.clone()).or_default().extend(used);
+        uses.entry(dependent.clone()).or_default().extend(needed);
     }
     let mut crates: Vec<Crate> = packages
         .iter()
