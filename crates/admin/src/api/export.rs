@@ -13,7 +13,7 @@ use axum::{
     extract::{FromRequestParts as _, MatchedPath, Request, State},
     http::{Method, StatusCode, Uri, header, request::Parts},
     middleware::Next,
-    response::{IntoResponse as _, Response},
+    response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use futures_util::{Stream, stream};
@@ -186,7 +186,7 @@ struct Page {
 impl Export {
     async fn answer(mut self, path: &str) -> Result<Response, Response> {
         let found = Caller::from_request_parts(&mut self.parts, &self.app).await;
-        let Caller(authority) = found.map_err(|problem| problem.into_response())?;
+        let Caller(authority) = found.map_err(IntoResponse::into_response)?;
         // The first page shows whether this is open to the caller at all, while there is still a status to say so.
         let first = self.page(None, Some(Known(authority.clone()))).await?;
         let list = path

@@ -175,6 +175,12 @@ fn operations() -> OpenApiRouter<Arc<Admin>> {
         .routes(routes!(incidents::list_incidents))
         .routes(routes!(incidents::get_incident))
         .routes(routes!(incidents::get_attention))
+        .merge(of_instance())
+}
+
+/// Operations on the instance itself.
+fn of_instance() -> OpenApiRouter<Arc<Admin>> {
+    OpenApiRouter::new()
         .routes(routes!(
             api_keys::create_instance_key,
             api_keys::list_instance_keys

@@ -198,9 +198,9 @@ impl OtlpConfig {
             );
         }
         for attribute in &self.resource_attributes {
-            if !attribute
+            if attribute
                 .split_once('=')
-                .is_some_and(|(name, _)| !name.trim().is_empty())
+                .is_none_or(|(name, _)| name.trim().is_empty())
             {
                 refuse(
                     "otlp.resource_attributes",

@@ -74,8 +74,7 @@ impl AddressRules {
         let named = || self.allow.iter().any(|network| network.contains(&address));
         match (policy, class) {
             (_, Class::LinkLocal | Class::Metadata | Class::Unusable) => false,
-            (_, Class::Public) => true,
-            (Policy::Configuration, Class::Private | Class::Loopback) => true,
+            (_, Class::Public) | (Policy::Configuration, Class::Private | Class::Loopback) => true,
             (Policy::Operator, Class::Private) => self.allow_private || named(),
             (Policy::Operator, Class::Loopback) => self.allow_loopback || named(),
             (Policy::Stranger, Class::Private | Class::Loopback) => named(),

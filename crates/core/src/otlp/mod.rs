@@ -10,15 +10,13 @@ mod sender;
 mod spans;
 mod wire;
 
-use std::{
-    fmt,
-    sync::OnceLock,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{fmt, sync::OnceLock, time::Duration};
 
 use bytes::Bytes;
 use gatewright_domain::{
-    Entropy, Timestamp, entropy,
+    Clock as _, Entropy, Timestamp,
+    clock::SystemClock,
+    entropy,
     sign_in_attempt::{AttemptHead, StepRecord},
     trace_context::SpanId,
 };
@@ -275,8 +273,7 @@ impl Channel {
 }
 
 fn nanos_now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    u64::try_from(SystemClock.now().as_millis()).unwrap_or_default() * 1_000_000
 }
 
 #[cfg(test)]

@@ -99,12 +99,12 @@ mod tests {
     fn a_caller_decides_and_its_trace_goes_on() {
         let tracer = Tracer::new(0.0, &SeededEntropy::new(1));
         let caller = TraceContext::parse(b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
-        let traced = tracer.request(0xabc, caller);
+        let request = tracer.request(0xabc, caller);
         assert_eq!(
-            traced.own.to_string(),
+            request.own.to_string(),
             "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000abc-01"
         );
-        assert_eq!(traced.parent, caller.map(|caller| caller.span));
+        assert_eq!(request.parent, caller.map(|caller| caller.span));
         let silent = TraceContext::parse(b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00");
         let tracer = Tracer::new(1.0, &SeededEntropy::new(1));
         assert!(!tracer.request(0xabc, silent).own.is_sampled());

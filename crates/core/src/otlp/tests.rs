@@ -14,12 +14,13 @@ use http::{HeaderMap, StatusCode, header};
 use super::*;
 use crate::{telemetry::Sending, testing::TestCore};
 
+type Answers = Vec<(StatusCode, Vec<u8>)>;
 type Received = Arc<Mutex<Vec<(String, HeaderMap, Bytes)>>>;
 
 #[derive(Clone)]
 struct Collector {
     received: Received,
-    answers: Arc<Mutex<Vec<(StatusCode, Vec<u8>)>>>,
+    answers: Arc<Mutex<Answers>>,
 }
 
 /// A collector on loopback that first answers like this, and then accepts everything; its URL, and what it received.
@@ -108,8 +109,8 @@ async fn round(test: &TestCore, signal: Signal) -> Result<(), RoundError> {
     core.otlp.round(signal, &core.fetch, &core.telemetry).await
 }
 
-fn measured(test: &TestCore, series: &str) -> u64 {
-    let text = test.core.telemetry.encode().unwrap();
+fn measured(core: &TestCore, series: &str) -> u64 {
+    let text = core.core.telemetry.encode().unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix(series));
     line.map_or(0, |value| value.trim().parse().unwrap())
 }

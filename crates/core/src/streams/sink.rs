@@ -61,7 +61,7 @@ pub struct Sink(Kind);
 
 #[derive(Debug)]
 enum Kind {
-    Webhook(Webhook, Batching),
+    Webhook(Box<Webhook>, Batching),
     File(FileSink),
     Syslog(SyslogSink),
 }
@@ -85,7 +85,7 @@ impl Sink {
                         SinkError::Unusable(format!("the secret cannot be used: {error}"))
                     })?,
                 };
-                Kind::Webhook(webhook, *batching)
+                Kind::Webhook(Box::new(webhook), *batching)
             }
             StreamTarget::File {
                 file_name,
@@ -169,11 +169,9 @@ fn body(records: &[Record], batching: Batching) -> (&'static str, Bytes) {
 /// The ID of a batch: a batch that is sent again as it was has the same.
 fn id_of(body: &[u8]) -> String {
     let digest = digest::digest(&digest::SHA256, body);
-    let hex: String = digest.as_ref()[..16]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("msg_{hex}")
+    let mut number = [0; 16];
+    number.copy_from_slice(&digest.as_ref()[..16]);
+    format!("msg_{:032x}", u128::from_be_bytes(number))
 }
 
 /// The host of this instance, as syslog has it: at most 255 characters of ASCII, or `-` (RFC 5424 section 6.2.4).

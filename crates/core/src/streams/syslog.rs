@@ -77,17 +77,14 @@ impl SyslogSink {
         }
         let stream = fetch.dial(&self.host, self.port).await?;
         let exchange = async {
-            match &self.tls {
-                Some(tls) => {
-                    let mut stream = self.wrap(tls, stream).await?;
-                    self.exchange(&mut stream, &bytes).await?;
-                    self.check(stream.get_ref().0).await
-                }
-                None => {
-                    let mut stream = stream;
-                    self.exchange(&mut stream, &bytes).await?;
-                    self.check(&stream).await
-                }
+            if let Some(tls) = &self.tls {
+                let mut stream = self.wrap(tls, stream).await?;
+                self.exchange(&mut stream, &bytes).await?;
+                self.check(stream.get_ref().0).await
+            } else {
+                let mut stream = stream;
+                self.exchange(&mut stream, &bytes).await?;
+                self.check(&stream).await
             }
         };
         timeout(DEADLINE, exchange)

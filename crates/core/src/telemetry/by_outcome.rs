@@ -4,11 +4,13 @@ use std::{
     collections::{HashMap, HashSet},
     fmt,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, UNIX_EPOCH},
 };
 
 use arc_swap::ArcSwap;
-use gatewright_domain::{activity::Outcome, id::GatewayId, trace_context::TraceId};
+use gatewright_domain::{
+    Clock as _, activity::Outcome, clock::SystemClock, id::GatewayId, trace_context::TraceId,
+};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric as _},
@@ -44,7 +46,11 @@ impl ByOutcome {
             Some(histogram) => Arc::clone(histogram),
             None => self.first_seen(gateway, outcome),
         };
-        let now = || trace.map(|_| SystemTime::now());
+        let now = || {
+            // The library takes the type of the standard library.
+            let millis = u64::try_from(SystemClock.now().as_millis()).unwrap_or_default();
+            trace.map(|_| UNIX_EPOCH + Duration::from_millis(millis))
+        };
         let label = trace.map(|trace| [("trace_id", trace.to_string())]);
         histogram.observe(duration.as_secs_f64(), label, now());
     }

@@ -3,9 +3,9 @@
 use std::{
     fmt::{self, Write as _},
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
+use gatewright_domain::{Clock as _, clock::SystemClock};
 use tracing::{
     Event, Level, Subscriber,
     field::{Field, Visit},
@@ -74,10 +74,10 @@ pub(super) struct KeepEvents(pub(super) LogEvents);
 impl<S: Subscriber> Layer<S> for KeepEvents {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let metadata = event.metadata();
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let millis = u64::try_from(SystemClock.now().as_millis()).unwrap_or_default();
         let mut reader = Reader {
             event: LogEvent {
-                at_nanos: u64::try_from(since.as_nanos()).unwrap_or(u64::MAX),
+                at_nanos: millis * 1_000_000,
                 level: *metadata.level(),
                 target: metadata.target(),
                 message: String::new(),

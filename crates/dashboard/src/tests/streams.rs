@@ -44,7 +44,7 @@ async fn a_stream_is_created_changed_tested_switched_off_and_deleted() {
         ("secret", SECRET),
         ("batching", "lines"),
     ];
-    let path = ada.post(&new, &fields).await.expect(303).location().to_owned();
+    let path = ada.post(&new, &fields).await.expect(303).location();
     let page = ada.get(&path).await.expect(200);
     assert!(page.has("SIEM &#60;b&#62;") && !page.has("<b>") && !page.has("whsec_M"));
     assert!(page.has("value=\"ocsf\" checked") && page.has("value=\"lines\" checked") && page.has("Waiting"));
@@ -91,7 +91,7 @@ async fn streams_are_for_administrators_of_the_instance_only() {
     grace.post(&new, &fields).await.expect(404);
     grace.get(PATH).await.expect(404);
     ada.post_from(&new, &fields, "cross-site").await.expect(403);
-    let path = ada.post(&new, &fields).await.expect(303).location().to_owned();
+    let path = ada.post(&new, &fields).await.expect(303).location();
     for what in ["", "/test", "/status", "/delete"] {
         grace.post(&format!("{path}{what}"), &[]).await.expect(404);
     }

@@ -80,8 +80,8 @@ async fn found(test: &TestCore, of: &Gateway, id: ActivityId) -> Option<Recorded
 }
 
 /// Whether any file of the database has a text in it.
-fn is_on_disk(test: &TestCore, text: &str) -> bool {
-    let folder = std::fs::read_dir(&test.core.config.database.data_dir).unwrap();
+fn is_on_disk(core: &TestCore, text: &str) -> bool {
+    let folder = std::fs::read_dir(&core.core.config.database.data_dir).unwrap();
     folder.into_iter().any(|file| {
         let bytes = std::fs::read(file.unwrap().path()).unwrap_or_default();
         bytes.windows(text.len()).any(|window| window == text.as_bytes())

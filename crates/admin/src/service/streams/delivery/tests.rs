@@ -6,7 +6,7 @@ use gatewright_domain::{
     activity::{Activity, Outcome, RequestKind, RequestNumber},
     audit::Origin,
     id::{GatewayId, ProjectId},
-    stream::StreamKind,
+    stream::{StreamKind, StreamStatus},
 };
 use gatewright_store::activity;
 use serde_json::Value;
@@ -129,13 +129,13 @@ async fn what_could_not_be_sent_waits_and_is_sent_after_a_pause() {
     assert!(failing.last_error.unwrap().contains("all.jsonl"));
     test.clock.advance(Duration::from_secs(1));
     assert!(due(app).await.unwrap().is_empty(), "its time has not come");
-    let text = app.telemetry.encode().unwrap();
+    let measured = app.telemetry.encode().unwrap();
     for measure in [
         "gatewright_stream_failures_total",
         "gatewright_stream_lag_seconds",
     ] {
         let line = format!("{measure}{{stream=\"{id}\"}} 1");
-        assert!(text.contains(&line), "{line} in {text}");
+        assert!(measured.contains(&line), "{line} in {measured}");
     }
     std::fs::remove_dir(&file).unwrap();
     round(app, id).await.unwrap();
@@ -197,10 +197,10 @@ async fn what_was_deleted_before_it_was_sent_is_counted_and_told_in_the_stream()
         (2, Some(app.now()), 1)
     );
     let id = id.to_string();
-    let text = app.telemetry.encode().unwrap();
+    let measured = app.telemetry.encode().unwrap();
     assert!(
-        text.contains(&format!("gatewright_stream_lost_total{{stream=\"{id}\"}} 2")),
-        "{text}"
+        measured.contains(&format!("gatewright_stream_lost_total{{stream=\"{id}\"}} 2")),
+        "{measured}"
     );
 }
 
@@ -274,20 +274,19 @@ async fn an_inactive_stream_keeps_its_place_and_another_project_begins_anew() {
         status: Patch::Set(status),
         ..StreamPatch::default()
     };
-    use gatewright_domain::stream::StreamStatus::{Active, Inactive};
-    set(status(Inactive)).await;
+    set(status(StreamStatus::Inactive)).await;
     let one = project(app, "One").await;
     round(app, id).await.unwrap();
     assert!(lines(folder.path(), "all").is_empty());
-    set(status(Active)).await;
+    set(status(StreamStatus::Active)).await;
     round(app, id).await.unwrap();
-    let sent = [
+    let in_order = [
         "stream.created",
         "stream.updated",
         "project.created",
         "stream.updated",
     ];
-    assert_eq!(actions(folder.path(), "all"), sent);
+    assert_eq!(actions(folder.path(), "all"), in_order);
     set(StreamPatch {
         project_id: Patch::Set(one),
         ..StreamPatch::default()
