@@ -12,7 +12,7 @@ use http::HeaderMap;
 
 use crate::{Admin, request::RequestContext};
 
-/// Routes besides those of the API and of gateways, and the response at an unknown path.
+/// Routes other than those of the API and of gateways, and the response at an unknown path.
 #[derive(Debug, Clone)]
 pub struct Beside {
     /// The routes.

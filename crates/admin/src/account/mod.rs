@@ -1,4 +1,4 @@
-//! What signing in as an administrator needs besides the store: the hashing of passwords, limits on guessing, the session
+//! What signing in as an administrator needs in addition to the store: the hashing of passwords, limits on guessing, the session
 //! cookie, and which path a browser can be sent to afterwards. What is done with them is decided in
 //! [`service`](crate::service).
 

@@ -37,7 +37,7 @@ pub(super) const SOON: Duration = Duration::from_hours(14 * 24);
 
 /// A client secret that expires within this time should be replaced: an administrator of the provider has to be asked for another.
 pub(super) const SECRET_SOON: Duration = Duration::from_hours(30 * 24);
-/// When it is told once more.
+/// When it is sent again.
 pub(super) const SECRET_VERY_SOON: Duration = Duration::from_hours(7 * 24);
 /// What to do about one.
 pub(super) const RENEW_SECRET: &str = "Create another secret at the provider and enter it with its expiry. The old one remains a fallback until the new one has worked.";

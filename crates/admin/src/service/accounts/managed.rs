@@ -1,4 +1,4 @@
-//! What administrators of the instance do with other people's accounts besides changing them: find one, see its memberships,
+//! What administrators of the instance do with other people's accounts, apart from changing them: find one, see its memberships,
 //! end its sessions, and restore access for someone who is locked out.
 
 use gatewright_domain::{
