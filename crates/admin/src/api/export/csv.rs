@@ -2,8 +2,14 @@
 
 use serde_json::Value;
 
-/// Characters at the beginning of a text that make a spreadsheet compute it.
-const FORMULA: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\n'];
+/// Characters at the beginning of a cell that make a spreadsheet compute it (OWASP, *CSV Injection*): also in full width, as East Asian
+/// spreadsheets take them.
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+/// Characters at the beginning of a cell that spreadsheets pass over.
+const BLANK: [char; 4] = ['\t', '\r', '\n', '\0'];
+/// Characters after which a cell begins for a spreadsheet that does not separate cells by commas, as in countries with decimal commas. It
+/// then takes quotes inside a line as they are.
+const SEPARATORS: [char; 4] = [';', '\t', '\r', '\n'];
 
 /// A schema behind its reference.
 pub(super) fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
@@ -80,22 +86,30 @@ fn cell(value: &Value) -> String {
         Value::Null => String::new(),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
         Value::String(text) => harmless(text),
-        Value::Array(_) | Value::Object(_) => quoted(&value.to_string()),
+        Value::Array(_) | Value::Object(_) => harmless(&value.to_string()),
     }
 }
 
-/// A text that no spreadsheet takes for a formula.
+/// A text of which no spreadsheet takes any part for a formula, whatever separates its cells: wherever a formula could begin, it has an
+/// apostrophe in front. Removing one apostrophe from each such place restores the text.
 fn harmless(text: &str) -> String {
-    if text.starts_with(FORMULA) {
-        quoted(&format!("'{text}"))
-    } else {
-        quoted(text)
+    let mut safe = String::with_capacity(text.len() + 1);
+    let mut before = None;
+    for (index, letter) in text.char_indices() {
+        let begins = before.is_none_or(|before| SEPARATORS.contains(&before));
+        let rest = text[index..].trim_start_matches(['\'', '"']);
+        if begins && (rest.starts_with(FORMULA) || before.is_none() && rest.starts_with(BLANK)) {
+            safe.push('\'');
+        }
+        safe.push(letter);
+        before = Some(letter);
     }
+    quoted(&safe)
 }
 
-/// A field, in quotes where it needs them (RFC 4180 section 2).
+/// A field, in quotes where it needs them (RFC 4180 section 2), also for readers that take a semicolon or a tab for a separator.
 fn quoted(text: &str) -> String {
-    if text.contains(['"', ',', '\r', '\n']) {
+    if text.contains(['"', ',', '\r', '\n', ';', '\t']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {
         text.to_owned()
@@ -155,6 +169,30 @@ mod tests {
         );
     }
 
+    /// The first cell of the row of an object with this ID.
+    fn written(text: &str) -> String {
+        let mut row = Vec::new();
+        columns().write(&json!({"id": text}), &mut row);
+        read(&String::from_utf8(row).unwrap()).remove(0).remove(0)
+    }
+
+    /// The text of a cell, as the guide says.
+    fn restored(cell: &str) -> String {
+        let (mut text, mut before) = (String::new(), None);
+        for (index, letter) in cell.char_indices() {
+            let begins = before.is_none_or(|before| SEPARATORS.contains(&before));
+            before = Some(letter);
+            if let Some(rest) = cell[index..].strip_prefix('\'').filter(|_| begins) {
+                let rest = rest.trim_start_matches(['\'', '"']);
+                if rest.starts_with(FORMULA) || index == 0 && rest.starts_with(BLANK) {
+                    continue;
+                }
+            }
+            text.push(letter);
+        }
+        text
+    }
+
     #[test]
     fn no_text_is_a_formula() {
         for text in [
@@ -162,29 +200,53 @@ mod tests {
             "+1",
             "-1",
             "@SUM(A1)",
+            "\u{ff1d}1+1",
             "\tx",
             "\rx",
             "\nx",
+            "\0=1",
+            "\"=1",
+            "'=1",
             "=cmd|' /C calc'!A0",
         ] {
-            let mut row = Vec::new();
-            columns().write(&json!({"id": text}), &mut row);
-            let rows = read(&String::from_utf8(row).unwrap());
-            assert_eq!(rows[0][0], format!("'{text}"));
+            assert_eq!(written(text), format!("'{text}"));
         }
         assert_eq!(cell(&json!(-1)), "-1", "a number is a number");
-        assert_eq!(cell(&json!("a=1")), "a=1");
+        for text in ["a=1", "a; b=1", "; x", "it's", "'", "a,=1", ""] {
+            assert_eq!(written(text), text, "it is no formula");
+        }
+    }
+
+    #[test]
+    fn no_part_of_a_text_is_a_formula_in_a_spreadsheet_with_other_separators() {
+        for (text, safe) in [
+            ("a;=1+1;b", "a;'=1+1;b"),
+            ("a;\"=1+1;b", "a;'\"=1+1;b"),
+            ("a\t@SUM(A1)", "a\t'@SUM(A1)"),
+            ("a\r\n-1", "a\r\n'-1"),
+            ("=a;+b", "'=a;'+b"),
+        ] {
+            assert_eq!(written(text), safe);
+            assert_eq!(restored(safe), text);
+        }
+        let list = json!(["x;=1+1", "\";=1"]);
+        let cell = read(&format!("{}\r\n", cell(&list))).remove(0).remove(0);
+        assert_eq!(cell, r#"["x;'=1+1","\";'=1"]"#);
+        assert_eq!(serde_json::from_str::<Value>(&restored(&cell)).unwrap(), list);
     }
 
     proptest! {
         #[test]
-        fn every_text_reads_back(text in any::<String>(), name in any::<String>()) {
+        fn every_text_reads_back(text in "([;\t\r\n'\"=+@\0\u{ff1d}-]|.){0,12}", name in any::<String>()) {
             let mut row = Vec::new();
             columns().write(&json!({"id": text, "name": name}), &mut row);
             let rows = read(&String::from_utf8(row).unwrap());
             prop_assert_eq!(rows.len(), 1);
-            prop_assert_eq!(rows[0][0].strip_prefix('\'').unwrap_or(&rows[0][0]), text.strip_prefix('\'').unwrap_or(&text));
-            prop_assert!(!rows[0][4].starts_with(FORMULA));
+            prop_assert_eq!(restored(&rows[0][0]), text);
+            prop_assert_eq!(restored(&rows[0][4]), name);
+            for cell in rows[0].iter().flat_map(|cell| cell.split(SEPARATORS)) {
+                prop_assert!(!cell.trim_start_matches('"').starts_with(FORMULA), "{}", cell);
+            }
         }
     }
 }
