@@ -11,7 +11,8 @@ use super::{
 use crate::Admin;
 
 /// Notes in the trail of a project (`None`: of the instance) that a list was exported, in which format and with which filters. Their values
-/// are left out, because they may be about a person.
+/// are left out, because they may be about a person. Exports of a list by a caller are counted in one event; those of the whole list in one of
+/// their own, so that none is hidden behind one with filters.
 pub(crate) async fn note(
     app: &Admin,
     authority: &Authority,
@@ -25,6 +26,7 @@ pub(crate) async fn note(
         before: None,
         after: Some(value),
     };
+    let extent = if filters.is_empty() { "whole" } else { "filtered" };
     let entry = Entry {
         project,
         actor: authority.actor().clone(),
@@ -36,6 +38,6 @@ pub(crate) async fn note(
         },
         changes: vec![field("format", format.into()), field("filters", filters.into())],
     };
-    let subject = format!("{list} {format} {}", authority.actor().kind);
+    let subject = format!("{list} {format} {extent} {}", authority.actor().kind);
     audit_events::tally(app, &entry.event(app), &subject).await;
 }

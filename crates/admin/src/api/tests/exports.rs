@@ -1,6 +1,6 @@
 //! Every list as a file.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::http::{Method, header};
 use gatewright_domain::{
@@ -8,7 +8,8 @@ use gatewright_domain::{
     id::GatewayId,
 };
 use gatewright_store::activity;
-use serde_json::Value;
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
 
 use super::{
     bench::{Bench, Tenant},
@@ -123,6 +124,58 @@ async fn an_export_is_open_to_who_may_read_the_list_and_leaves_an_event() {
         text.contains("jsonl") && text.contains("search") && !text.contains("grace"),
         "{text}"
     );
+    // One of the whole list has its own event.
+    lines(&bench, &acme.viewer, &acme.path("users?format=jsonl")).await;
+    let path = acme.path("audit-events?object_type=export");
+    let events = bench.get(&acme.viewer, &path).await.expect(200);
+    let filters: Vec<_> = events.body["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| &event["changes"][1]["after"])
+        .collect();
+    assert_eq!(filters, [&json!([]), &json!(["search"])]);
+}
+
+#[tokio::test]
+async fn a_file_breaks_off_when_its_key_is_revoked_or_expires() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    record(&bench, &acme, 450).await;
+    let keys = acme.path("api-keys");
+    let soon = bench.app.now().plus(Duration::from_mins(1)).to_string();
+    let mut begun = Vec::new();
+    for (format, more) in [
+        ("csv", json!({})),
+        ("jsonl", json!({})),
+        ("csv", json!({"expires_at": soon})),
+    ] {
+        let mut new = json!({"name": "export", "role": "viewer"});
+        new.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        let made = bench.post(&acme.owner, &keys, new).await.expect(201);
+        let bearer = format!("Bearer {}", made.text("key"));
+        let path = acme.path(&format!("activity?kind=call&format={format}"));
+        let answer = bench.begun(&path, &[("authorization", &bearer)]).await;
+        assert_eq!(answer.status(), 200);
+        let mut body = answer.into_body();
+        let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        let head = usize::from(format == "csv");
+        assert_eq!(String::from_utf8_lossy(&first).lines().count(), 200 + head);
+        begun.push((made.text("id"), body));
+    }
+    let (_, mut expiring) = begun.pop().unwrap();
+    for (id, mut body) in begun {
+        bench
+            .delete(&acme.owner, &format!("{keys}/{id}"))
+            .await
+            .expect(204);
+        assert!(body.frame().await.unwrap().is_err(), "its end is missing");
+    }
+    assert!(expiring.frame().await.unwrap().is_ok(), "the others continue");
+    bench.clock.advance(Duration::from_mins(1));
+    assert!(expiring.frame().await.unwrap().is_err());
 }
 
 async fn record(bench: &Bench, tenant: &Tenant, count: u64) {
