@@ -143,7 +143,8 @@ async fn update_in(
     }
     begin(&mut change.tx, &saved, Some(&current), last_row, change.now).await?;
     stream_state::retry_now(&mut change.tx, id).await?;
-    tell_project(change, "updated", &saved).await
+    tell_project(change, "updated", &saved).await?;
+    tell_former_project(change, &current, &saved).await
 }
 
 /// Deletes a stream. What it has not sent is not sent.
@@ -327,6 +328,31 @@ async fn tell_project(change: &mut Change<'_>, verb: &str, stream: &Stream) -> R
     change
         .record_in(Some(project), verb, stream.object(), shown)
         .await
+}
+
+/// Notes in the trail of the project whose events a stream sent alone what happened to it: a stream of all projects still sends them, one of
+/// another project does not, and that other project is not named.
+async fn tell_former_project(
+    change: &mut Change<'_>,
+    current: &Stream,
+    saved: &Stream,
+) -> Result<(), ServiceError> {
+    let former = current
+        .project_id
+        .filter(|_| current.project_id != saved.project_id);
+    let Some(former) = former else {
+        return Ok(());
+    };
+    // A project that was deleted has no one to tell.
+    if project::find(&mut change.tx, former).await?.is_none() {
+        return Ok(());
+    }
+    let (verb, shown) = match saved.project_id {
+        Some(_) => ("deleted", Vec::new()),
+        None => ("updated", super::change::created(saved.audited())),
+    };
+    let object = current.object();
+    change.record_in(Some(former), verb, object, shown).await
 }
 
 /// The projects to choose from, as far as they fit on a page.

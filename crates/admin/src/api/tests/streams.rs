@@ -6,7 +6,7 @@ use tokio::{
     net::TcpListener,
 };
 
-use super::bench::{Answer, Bench};
+use super::bench::{Answer, Bench, Tenant};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -32,6 +32,42 @@ async fn receiver() -> String {
         stream.write_all(answer).await.unwrap();
     });
     url
+}
+
+#[tokio::test]
+async fn a_project_sees_when_a_stream_of_its_own_becomes_one_of_another_or_of_all() {
+    let bench = Bench::new().await;
+    let (acme, other) = (bench.tenant("Acme").await, bench.tenant("Other").await);
+    let mut new = webhook("http://127.0.0.1:9/in");
+    new["project_id"] = json!(acme.id);
+    let path = format!("/streams/{}", create(&bench, new).await.expect(201).text("id"));
+    let seen = async |tenant: &Tenant| {
+        let path = tenant.path("audit-events?object_type=stream");
+        let trail = bench.get(&tenant.viewer, &path).await.expect(200).body;
+        let events = trail["items"].as_array().unwrap().clone();
+        let actions: Vec<_> = events.iter().map(|event| event["action"].to_string()).collect();
+        (actions, trail.to_string())
+    };
+    for project in [json!(other.id), json!(acme.id), Value::Null] {
+        let change = json!({"project_id": project});
+        bench.patch(&bench.instance, &path, change).await.expect(200);
+    }
+    let (actions, text) = seen(&acme).await;
+    let expected = ["updated", "updated", "deleted", "created"];
+    assert_eq!(actions, expected.map(|verb| format!("\"stream.{verb}\"")));
+    assert!(!text.contains(&other.id) && text.contains("127.0.0.1"), "{text}");
+    let (actions, text) = seen(&other).await;
+    assert_eq!(
+        actions,
+        ["deleted", "updated"].map(|verb| format!("\"stream.{verb}\""))
+    );
+    assert!(!text.contains(&acme.id), "{text}");
+    // One of all projects leaves events of the instance only.
+    bench
+        .patch(&bench.instance, &path, json!({"format": "ocsf"}))
+        .await
+        .expect(200);
+    assert_eq!(seen(&acme).await.0.len(), 4);
 }
 
 #[tokio::test]
