@@ -34,7 +34,7 @@ macro_rules! guide {
 }
 
 /// The pages, in the order of the navigation.
-const GUIDE: [Guide; 21] = guide! {
+const GUIDE: [Guide; 22] = guide! {
     "" = "guide/README.md";
     "first-steps" = "guide/first-steps.md";
     "modes" = "guide/modes.md";
@@ -46,6 +46,7 @@ const GUIDE: [Guide; 21] = guide! {
     "sign-ins" = "guide/sign-ins.md";
     "activity" = "guide/activity.md";
     "streams" = "guide/streams.md";
+    "exports" = "guide/exports.md";
     "members" = "guide/members.md";
     "install" = "install.md";
     "tls" = "guide/tls.md";
