@@ -140,6 +140,18 @@ async fn each_list_leads_to_its_files_with_the_filters_of_the_page() {
         led += usize::from(leads);
     }
     assert!(led >= 8, "{led}");
+    let empty = ada.get(PATH).await.expect(200);
+    assert!(!empty.has("/api/v1/streams?"), "there is nothing to export yet");
+    let fields = [
+        ("kind", "syslog"),
+        ("name", "Syslog"),
+        ("audit", "yes"),
+        ("host", "syslog.example.com"),
+        ("port", "6514"),
+    ];
+    let made = ada.post(&format!("{PATH}/new"), &fields).await.expect(303);
+    let page = ada.get(&made.location()).await.expect(200);
+    assert!(page.has("0 records in all"));
     for (page, export) in [
         ("/projects", "/projects?"),
         ("/instance/accounts?search=a", "/accounts?search=a"),

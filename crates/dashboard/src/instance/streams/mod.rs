@@ -7,7 +7,7 @@ pub(super) mod list;
 
 use gatewright_domain::{Timestamp, id::StreamId, stream::StreamStatus};
 
-use crate::{error::PageError, moment::Moment, service::streams::Standing};
+use crate::{counted::counted, error::PageError, moment::Moment, service::streams::Standing};
 
 /// Where the list is.
 const PATH: &str = "/instance/streams";
@@ -24,7 +24,7 @@ struct Shown {
     has_lost: bool,
     waiting: i64,
     oldest: Option<Moment>,
-    delivered: i64,
+    delivered: String,
     last: Option<Moment>,
     lost: i64,
     lost_at: Option<Moment>,
@@ -53,7 +53,7 @@ impl Shown {
             has_lost: state.lost > 0,
             waiting: lag.events,
             oldest: lag.oldest_at.map(moment),
-            delivered: state.delivered,
+            delivered: counted(state.delivered, "record"),
             last: state.last_delivered_at.map(moment),
             lost: state.lost,
             lost_at: state.lost_at.map(moment),
