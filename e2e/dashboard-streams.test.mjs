@@ -137,6 +137,11 @@ for (const javaScriptEnabled of [true, false]) {
       await other.getByText("Someone else saved first").waitFor();
       await other.close();
       await page.getByText("Delete…").click();
+      const [card, button] = await Promise.all([
+        page.locator(".card.danger").boundingBox(),
+        page.getByRole("button", { name: "Delete stream" }).boundingBox(),
+      ]);
+      assert.ok(button.y + button.height < card.y + card.height && button.x < card.x + card.width / 2, "the question is in its card");
       await snap("streams-delete");
       await press("Delete stream");
       await page.getByText("The stream is deleted.").waitFor();
