@@ -232,6 +232,10 @@ where
                     let message = self.bridge.recoded(&message).unwrap_or(message);
                     self.take_last(&message);
                 }
+                Opened::Together(messages) => {
+                    self.decoder.push(sse::encode_message(&messages));
+                    self.take_events();
+                }
                 Opened::InputRequired(answer) => self.input_required(&answer),
                 Opened::Failed(fault, message) => self.give_up(fault, message),
             }

@@ -106,6 +106,37 @@ where
         Ok(self.ended)
     }
 
+    /// Waits for the beginning of the answer, as the server wrote it, without white space in front. `false` if that has not
+    /// arrived by `until`.
+    pub(super) async fn look_before_splicing(&mut self, until: Option<Instant>) -> Result<bool, AnswerError> {
+        loop {
+            let Some(piece) = self.piece_until(until).await? else {
+                return Ok(false);
+            };
+            if self.ended || !piece.trim_ascii_start().is_empty() {
+                self.first = piece;
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Changes all of it, also what was looked at.
+    pub(super) fn splice(&mut self, mut splicer: Splicer<States>) -> Result<(), AnswerError> {
+        if !self.first.is_empty() {
+            self.first = splicer.push(std::mem::take(&mut self.first))?;
+        }
+        if self.ended {
+            splicer.finish()?;
+        }
+        self.splicer = Some(Box::new(splicer));
+        Ok(())
+    }
+
+    /// What was looked at, what has not come yet, and the guard of its call.
+    pub(super) fn into_rest(self) -> (Bytes, B, CallGuard) {
+        (self.first, self.body, self.guard)
+    }
+
     /// The next piece; `None` if none has arrived by `until`, and an empty one at the end.
     async fn piece_until(&mut self, until: Option<Instant>) -> Result<Option<Bytes>, AnswerError> {
         match std::future::poll_fn(|cx| self.poll_until(cx, until)).await {
@@ -262,7 +293,10 @@ where
     /// whether an object begins and ends it is seen all the same.
     fn complete(&mut self) -> Result<(), AnswerError> {
         self.ended = true;
-        self.guard.complete();
+        // The messages of an array are read one by one, and a server that asks something among them gets a reply.
+        if !matches!(self.edges, Some((b'[', _))) {
+            self.guard.complete();
+        }
         if self.edges != Some((b'{', b'}')) {
             self.fault = Some("protocol");
         }

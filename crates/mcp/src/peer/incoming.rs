@@ -16,7 +16,7 @@ use super::{
     client_streams::Purpose,
     era::{SaidError, SessionLoss, session_loss},
     held::Retry,
-    late::rest,
+    late::{Opening, rest, whole_of},
     net::Net,
     outgoing::{Call, CallError, To},
     progress::Progress,
@@ -35,6 +35,7 @@ use super::{
     whole::refuse_encoded,
 };
 use crate::wire::{
+    batch::is_batch,
     bridge::{Bridge, Step, Tasks},
     bridge_splice::{Changes, ResultType, Splicer},
     envelope::{self, Limits, Message, Outcome},
@@ -98,6 +99,15 @@ pub(super) async fn stream<T: Transport>(
             Box::pin(translated).await
         }
         MediaType::Json => {
+            let mut json = JsonAnswer::new(body, None, watch, guard);
+            let may_be_array = |session: &Arc<UpstreamSession>| session.version.may_have_batches();
+            if sent.session.as_ref().is_some_and(may_be_array) {
+                let first = json.look_before_splicing(sent.until).await;
+                let has_come = first.map_err(|why| not_passed_on(upstream, &why))?;
+                if !has_come || is_batch(json.first()) {
+                    return Ok(together(net, json, sent, (call, to), cancelled));
+                }
+            }
             let Sent {
                 bridge,
                 session,
@@ -118,7 +128,8 @@ pub(super) async fn stream<T: Transport>(
                 },
             };
             let seal = (eras == (Era::Modern, Era::Modern)).then(|| States::of(call, upstream));
-            let mut json = JsonAnswer::new(body, Some(Splicer::with(changes, seal)), watch, guard);
+            let spliced = json.splice(Splicer::with(changes, seal));
+            spliced.map_err(|why| not_passed_on(upstream, &why))?;
             // An answer that is not ours is refused while that can still be said.
             let first = json.look_at_first(until, &net.budget).await;
             if !first.map_err(|why| not_passed_on(upstream, &why))? {
@@ -138,33 +149,14 @@ pub(super) async fn stream<T: Transport>(
                 Some(tasks) => Box::pin(with_tasks(net, upstream, json, tasks)).await,
             }
         }
-        MediaType::EventStream => {
-            let asks = asks(net, &sent, call, to);
-            let Sent {
-                bridge,
-                session,
-                progress,
-                ..
-            } = sent;
-            let events = EventsAnswer::new(
-                Ok(body),
-                bridge,
-                Arc::clone(upstream),
-                watch,
-                net.budget.share(),
-                cancelled.cloned(),
-                guard,
-            )
-            .with_asks(asks);
-            let events = match &session {
-                Some(session) => {
-                    let resume = Resume::new(net, upstream, session, call.caller, call.slot());
-                    events.within_session(resume, progress)
-                }
-                None => events,
-            };
-            Ok(Answered::Events(Box::new(events)))
-        }
+        MediaType::EventStream => Ok(as_events(
+            net,
+            Ok(body),
+            sent,
+            (call, to),
+            (watch, guard),
+            cancelled,
+        )),
         MediaType::Other => Err(CallError::Unanswered(
             upstream.not_mcp("neither JSON nor a stream of events"),
         )),
@@ -272,6 +264,51 @@ fn late<T: Transport>(
         CallGuard::new(call.slot(), None),
     );
     Answered::Events(Box::new(events.with_asks(asks)))
+}
+
+/// An answer that comes by events, or is waited for.
+fn as_events<T: Transport>(
+    net: &Arc<Net<T>>,
+    of: Result<T::Body, Opening<T::Body>>,
+    sent: Sent,
+    (call, to): (&Call<'_>, &To<'_>),
+    (watch, guard): (Watch, CallGuard),
+    cancelled: Option<&CancellationToken>,
+) -> Answered<T::Body> {
+    let upstream = to.upstream;
+    let asks = asks(net, &sent, call, to);
+    let (server, share) = (Arc::clone(upstream), net.budget.share());
+    let events = EventsAnswer::new(of, sent.bridge, server, watch, share, cancelled.cloned(), guard);
+    let events = events.with_asks(asks);
+    Answered::Events(Box::new(match &sent.session {
+        Some(session) => {
+            let resume = Resume::new(net, upstream, session, call.caller, call.slot());
+            events.within_session(resume, sent.progress)
+        }
+        None => events,
+    }))
+}
+
+/// A JSON answer that is an array, or may become one. It holds the answer and maybe other messages, so it becomes a stream.
+fn together<T: Transport>(
+    net: &Arc<Net<T>>,
+    json: JsonAnswer<T::Body>,
+    sent: Sent,
+    (call, to): (&Call<'_>, &To<'_>),
+    cancelled: Option<&CancellationToken>,
+) -> Answered<T::Body> {
+    let (first, body, guard) = json.into_rest();
+    let (bridge, upstream, share) = (sent.bridge.clone(), Arc::clone(to.upstream), net.budget.share());
+    let opening = async move { whole_of(first, body, share, &bridge, &upstream).await };
+    let watch = Watch::new(to.upstream.config.timeout, call.caller.identity.alive());
+    as_events(
+        net,
+        Err(Box::pin(opening)),
+        sent,
+        (call, to),
+        (watch, guard),
+        cancelled,
+    )
 }
 
 /// Whether an answer that has arrived completely is an error that means that the session has ended.

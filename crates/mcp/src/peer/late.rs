@@ -20,6 +20,7 @@ use super::{
     whole::{refuse_encoded, whole},
 };
 use crate::wire::{
+    batch::is_batch,
     bridge::{Bridge, Step, Tasks},
     media_type::{MediaType, media_type},
 };
@@ -33,6 +34,8 @@ pub(super) enum Opened<B> {
     Stream(B),
     /// The answer, as the client gets it.
     Last(Bytes),
+    /// The answer in an array, maybe with other messages.
+    Together(Bytes),
     /// An answer that asks for input, as the server wrote it.
     InputRequired(Bytes),
     /// None: why, in a word for metrics and in words for the client.
@@ -77,11 +80,8 @@ impl<T: Transport> Late<T> {
         match media_type(answer.headers()) {
             MediaType::EventStream => Opened::Stream(answer.into_body()),
             MediaType::Json => {
-                let whole = collect(answer.into_body(), self.net.budget.share()).await;
-                match whole {
-                    Ok(whole) => translated(&self.bridge, &self.upstream, &whole),
-                    Err(why) => why.told(&self.upstream),
-                }
+                let (body, share) = (answer.into_body(), self.net.budget.share());
+                whole_of(Bytes::new(), body, share, &self.bridge, &self.upstream).await
             }
             MediaType::Other => {
                 Opened::unanswered(&self.upstream.not_mcp("neither JSON nor a stream of events"))
@@ -142,7 +142,27 @@ where
     }
 }
 
+/// Waits for the rest of an answer that begins with `first`.
+pub(super) async fn whole_of<B>(
+    first: Bytes,
+    body: B,
+    share: Share,
+    bridge: &Bridge,
+    upstream: &Upstream,
+) -> Opened<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    match collect(first, body, share).await {
+        Ok(whole) => translated(bridge, upstream, &whole),
+        Err(why) => why.told(upstream),
+    }
+}
+
 fn translated<B>(bridge: &Bridge, upstream: &Upstream, whole: &Bytes) -> Opened<B> {
+    if is_batch(whole) {
+        return Opened::Together(whole.clone());
+    }
     match bridge.translate(whole) {
         Step::Last(message) => Opened::Last(message),
         Step::InputRequired => Opened::InputRequired(whole.clone()),
@@ -194,13 +214,14 @@ impl Whole {
     }
 }
 
-async fn collect<B>(mut body: B, share: Share) -> Result<Bytes, Uncollected>
+async fn collect<B>(first: Bytes, mut body: B, share: Share) -> Result<Bytes, Uncollected>
 where
     B: Body<Data = Bytes> + Unpin,
 {
     use http_body_util::BodyExt as _;
 
     let mut whole = Whole::new(share);
+    whole.push(&first)?;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Uncollected::Broken)?;
         if let Ok(piece) = frame.into_data() {

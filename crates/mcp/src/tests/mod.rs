@@ -1,5 +1,6 @@
 //! All layers together, against servers in memory.
 
+mod arrays;
 mod asking;
 mod batches;
 mod beginnings;

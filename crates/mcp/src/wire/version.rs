@@ -71,6 +71,12 @@ impl ProtocolVersion {
         self >= Self::V2025_06_18
     }
 
+    /// Whether a server of this version may answer with an array of messages (2025-03-26 basic, "Batching"; the version before
+    /// has the whole of JSON-RPC 2.0).
+    pub fn may_have_batches(self) -> bool {
+        self <= Self::V2025_03_26
+    }
+
     /// The version a session gets whose `initialize` asks for `requested`: that one if it is of the legacy era and
     /// supported, else the newest of that era (2025-11-25, Lifecycle, "Version Negotiation").
     pub fn negotiate_initialize(requested: &str) -> Self {
