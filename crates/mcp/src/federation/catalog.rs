@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gatewright_domain::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use crate::wire::listing::ServerList;
+use crate::wire::listing::{Entry, ServerList};
 
 /// Identifies a list by its content: SHA-256 of its entries.
 pub(super) type Fingerprint = [u8; 32];
@@ -30,7 +30,7 @@ pub(super) struct Fetched {
 
 /// Bytes a list holds, roughly.
 pub(crate) fn bytes_of(list: &ServerList) -> usize {
-    let entries: usize = list.entries.iter().map(|entry| entry.raw.len() + 128).sum();
+    let entries: usize = list.entries.iter().map(Entry::bytes).sum();
     256 + entries
 }
 

@@ -1,9 +1,10 @@
 //! Lists of tools, prompts, resources and templates, as an upstream sends them: read page by page without losing a byte,
 //! within caps.
 
-use std::{borrow::Cow, sync::OnceLock};
+use std::{borrow::Cow, collections::HashSet, sync::OnceLock};
 
 use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
 
 use super::{
     param_headers::{AnnotationError, ParamHeaders},
@@ -18,6 +19,10 @@ pub const MAX_BYTES_PER_SERVER: usize = 16 * 1024 * 1024;
 pub const MAX_PAGES_PER_SERVER: usize = 200;
 /// What was left out is kept for one server up to this many entries, for reports.
 const MAX_INVALID_KEPT: usize = 100;
+/// This much of the name of an entry that was left out is kept, in characters.
+const MAX_INVALID_NAME: usize = 128;
+/// A cursor is not longer, bytes: it is sent back, and does not count as memory of the list.
+const MAX_CURSOR: usize = 8 * 1024;
 
 /// What is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -136,10 +141,18 @@ pub struct Entry {
     pub ui: Option<Box<str>>,
 }
 
+impl Entry {
+    /// The memory it takes, roughly, bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        let ui = self.ui.as_ref().map_or(0, |ui| ui.len());
+        self.raw.len() + self.key.len() + ui + self.param_headers.bytes() + 128
+    }
+}
+
 /// An entry that was left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidEntry {
-    /// Its name, if it has one.
+    /// The beginning of its name, if it has one.
     pub key: Option<Box<str>>,
     /// Why.
     pub reason: InvalidReason,
@@ -266,7 +279,7 @@ fn entry(kind: ListKind, result: &Bytes, span: Span) -> Result<Entry, InvalidEnt
         Some(Ok(headers)) => headers,
         Some(Err(error)) => {
             return Err(InvalidEntry {
-                key: Some(key),
+                key: Some(key.chars().take(MAX_INVALID_NAME).collect()),
                 reason: error.into(),
             });
         }
@@ -324,11 +337,12 @@ pub struct ServerList {
     pub ttl_ms: Option<u64>,
     /// `Public` only where every page said so.
     pub is_public: bool,
-    /// Whether a cap cut the list short, or the server sent a cursor twice.
+    /// Whether a cap cut the list short, or the server sent a cursor twice or one of more than 8 kB.
     pub truncated: bool,
     bytes: usize,
     max_bytes: usize,
-    cursors: Vec<String>,
+    /// The digests of the cursors so far.
+    cursors: HashSet<[u8; 32]>,
     pages: usize,
 }
 
@@ -349,7 +363,7 @@ impl ServerList {
             truncated: false,
             bytes: 0,
             max_bytes,
-            cursors: Vec::new(),
+            cursors: HashSet::new(),
             pages: 0,
         }
     }
@@ -371,7 +385,7 @@ impl ServerList {
         self.invalid.extend(page.invalid.into_iter().take(room));
         // An entry keeps its page's bytes alive, so it is the page that must fit: entries are copied out of it.
         for mut entry in page.entries {
-            self.bytes += entry.raw.len();
+            self.bytes += entry.bytes();
             if self.entries.len() == MAX_ENTRIES_PER_SERVER || self.bytes > self.max_bytes {
                 self.truncated = true;
                 return None;
@@ -380,11 +394,11 @@ impl ServerList {
             self.entries.push(entry);
         }
         let cursor = page.next_cursor?;
-        if self.pages == MAX_PAGES_PER_SERVER || self.cursors.contains(&cursor) {
+        let is_last = self.pages == MAX_PAGES_PER_SERVER || cursor.len() > MAX_CURSOR;
+        if is_last || !self.cursors.insert(Sha256::digest(&cursor).into()) {
             self.truncated = true;
             return None;
         }
-        self.cursors.push(cursor.clone());
         Some(cursor)
     }
 }

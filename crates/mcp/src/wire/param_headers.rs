@@ -18,6 +18,13 @@ const ANNOTATION: &str = "x-mcp-header";
 /// Annotations of one tool, at most: servers and proxies accept about a hundred headers in all.
 const MAX_ANNOTATIONS: usize = 64;
 
+/// The paths to all annotated parameters of one tool take this much memory, at most: each names all objects that it leads
+/// through. Bytes.
+const MAX_PATHS: usize = 64 * 1024;
+
+/// This much of a name of the server's is repeated in a reason, in characters.
+const MAX_NAMED: usize = 128;
+
 /// The annotations of one tool.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ParamHeaders {
@@ -48,6 +55,9 @@ pub enum AnnotationError {
     /// There are more than any server would take headers.
     #[error("x-mcp-header is used more than {0} times")]
     TooMany(usize),
+    /// The names that lead to the annotated parameters are too long.
+    #[error("the names that lead to the parameters with x-mcp-header are longer than {0} bytes in all")]
+    TooLong(usize),
     /// The parameter is not a string, integer or boolean.
     #[error("x-mcp-header of `{0}` is on a parameter that is neither string, integer nor boolean")]
     Type(String),
@@ -76,6 +86,13 @@ impl ParamHeaders {
     /// Whether there are none.
     pub const fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// The memory they take beside the tool itself, bytes.
+    pub fn bytes(&self) -> usize {
+        let of_one =
+            |entry: &ParamHeader| entry.name.as_str().len() + size_of::<ParamHeader>() + entry.path_bytes();
+        self.entries.iter().map(of_one).sum()
     }
 
     /// The names of its headers.
@@ -114,6 +131,11 @@ impl ParamHeaders {
 }
 
 impl ParamHeader {
+    fn path_bytes(&self) -> usize {
+        let of_one = |name: &Box<str>| name.len() + size_of::<Box<str>>();
+        self.path.iter().map(of_one).sum()
+    }
+
     /// The value its header has for these arguments. Refuses an argument that appears twice on the way to it: a server
     /// might read the other one.
     fn value_in(&self, arguments: Option<&[u8]>) -> Result<Option<String>, HeaderMismatch> {
@@ -163,6 +185,7 @@ impl ParamHeader {
 struct Reader {
     entries: Vec<ParamHeader>,
     seen: HashSet<HeaderName>,
+    path_bytes: usize,
 }
 
 impl Reader {
@@ -227,7 +250,7 @@ impl Reader {
         kind: Option<&Value>,
         path: &[Box<str>],
     ) -> Result<(), AnnotationError> {
-        let parameter = || path.join(".");
+        let parameter = || brief(&path.join("."));
         let part = annotation
             .as_str()
             .filter(|part| !part.is_empty())
@@ -239,18 +262,28 @@ impl Reader {
             return Err(AnnotationError::Type(parameter()));
         }
         if !self.seen.insert(name.clone()) {
-            return Err(AnnotationError::Repeated(part.to_owned()));
+            return Err(AnnotationError::Repeated(brief(part)));
         }
         if self.entries.len() == MAX_ANNOTATIONS {
             return Err(AnnotationError::TooMany(MAX_ANNOTATIONS));
         }
-        self.entries.push(ParamHeader {
+        let entry = ParamHeader {
             name,
             path: path.to_vec(),
             is_integer: kind == Some("integer"),
-        });
+        };
+        self.path_bytes += entry.path_bytes();
+        if self.path_bytes > MAX_PATHS {
+            return Err(AnnotationError::TooLong(MAX_PATHS));
+        }
+        self.entries.push(entry);
         Ok(())
     }
+}
+
+/// The beginning of a name of the server's.
+fn brief(name: &str) -> String {
+    name.chars().take(MAX_NAMED).collect()
 }
 
 #[cfg(test)]

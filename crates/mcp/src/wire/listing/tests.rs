@@ -129,6 +129,38 @@ fn a_page_without_end_costs_no_more_than_the_caps() {
 }
 
 #[test]
+fn what_is_kept_of_long_names_and_cursors_is_short() {
+    let cursor = "c".repeat(MAX_CURSOR + 1);
+    let mut list = ServerList::default();
+    assert_eq!(list.push(with(0..2, Some(&cursor))), None);
+    assert_eq!((list.entries.len(), list.truncated), (2, true));
+    assert_eq!(
+        ServerList::default()
+            .push(with(0..2, Some(&cursor[1..])))
+            .as_deref(),
+        Some(&cursor[1..])
+    );
+    let long = "é".repeat(1_000);
+    let annotated = |name: &str, kind: &str| {
+        format!(
+            r#"{{"name":"{long}","inputSchema":{{"properties":{{"{name}":{{"type":"{kind}","x-mcp-header":"A"}}}}}}}}"#
+        )
+    };
+    let page = page(&format!(
+        r#"{{"tools":[{},{}]}}"#,
+        annotated(&long, "array"),
+        annotated("short", "string")
+    ));
+    let [invalid] = &page.invalid[..] else {
+        panic!("one: {:?}", page.invalid.len());
+    };
+    assert_eq!(invalid.key.as_deref(), Some(&*"é".repeat(MAX_INVALID_NAME)));
+    assert!(invalid.reason.to_string().len() < 400, "{}", invalid.reason);
+    let entry = &page.entries[0];
+    assert!(entry.bytes() >= entry.raw.len() + entry.key.len() + "short".len());
+}
+
+#[test]
 fn hints_of_pages_combine_to_the_stricter() {
     let hinted = |ttl: u64, scope| page(&format!(r#"{{"tools":[],"ttlMs":{ttl},"cacheScope":"{scope}"}}"#));
     let mut list = ServerList::default();

@@ -194,3 +194,26 @@ proptest! {
         let _ = typed().derive(Some(&bytes));
     }
 }
+
+#[test]
+fn many_parameters_behind_long_names_are_refused() {
+    let schema = |depth: usize, name: usize| {
+        let leaves: Vec<_> = (0..MAX_ANNOTATIONS)
+            .map(|number| format!(r#""p{number}":{{"type":"string","x-mcp-header":"H{number}"}}"#))
+            .collect();
+        let mut schema = format!(r#"{{"properties":{{{}}}}}"#, leaves.join(","));
+        for _ in 0..depth {
+            schema = format!(r#"{{"properties":{{"{}":{schema}}}}}"#, "n".repeat(name));
+        }
+        schema
+    };
+    assert!(ParamHeaders::read(schema(3, 20).as_bytes()).unwrap().bytes() < 2 * MAX_PATHS);
+    for (depth, name) in [(1, 4_096), (50, 100), (3, 1_000_000)] {
+        let read = ParamHeaders::read(schema(depth, name).as_bytes());
+        assert_eq!(
+            read,
+            Err(AnnotationError::TooLong(MAX_PATHS)),
+            "{depth} of {name}"
+        );
+    }
+}
