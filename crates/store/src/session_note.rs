@@ -30,6 +30,25 @@ pub struct SessionNote {
     pub expires_at: Timestamp,
 }
 
+/// A note without what was asked for.
+pub type NoteKey = ([u8; 16], [u8; 16], Timestamp);
+
+/// Writes a note in the place of an earlier one about the same; without one, nothing.
+pub async fn replace(tx: &mut Tx, note: &SessionNote) -> Result<(), StoreError> {
+    let sql = "UPDATE session_notes SET note = $3, written_at = $4, expires_at = $5 WHERE session = $1 AND item = $2";
+    let values = values![
+        hex(note.session),
+        hex(note.item),
+        &note.note,
+        note.written_at,
+        note.expires_at
+    ];
+    if tx.execute(sql, values).await? == 0 {
+        return Ok(());
+    }
+    tx.notify(revision::CHANNEL, "notes").await
+}
+
 /// Writes a note of a caller, in the place of an earlier one about the same; beyond [`MAX_PER_CALLER`], the oldest of the same
 /// caller are forgotten.
 pub async fn write(tx: &mut Tx, caller: [u8; 16], note: &SessionNote) -> Result<(), StoreError> {
@@ -53,16 +72,24 @@ pub async fn write(tx: &mut Tx, caller: [u8; 16], note: &SessionNote) -> Result<
     tx.notify(revision::CHANNEL, "notes").await
 }
 
-/// Those written at `since` or later that have not expired, newest first: at most `limit`.
+/// Session, item and time of those written at `since` or later that have not expired, newest first: at most `limit`.
 pub async fn list_since(
     tx: &mut Tx,
     since: Timestamp,
     now: Timestamp,
     limit: u32,
-) -> Result<Vec<SessionNote>, StoreError> {
-    let sql = "SELECT session, item, note, written_at, expires_at FROM session_notes \
+) -> Result<Vec<NoteKey>, StoreError> {
+    let sql = "SELECT session, item, written_at FROM session_notes \
                WHERE written_at >= $1 AND expires_at > $2 ORDER BY written_at DESC, session, item LIMIT $3";
-    list(tx, sql, values![since, now, limit]).await
+    let rows = tx.fetch_all(sql, values![since, now, limit]).await?;
+    rows.iter().map(key).collect()
+}
+
+/// The note of a session about an item, if there is one.
+pub async fn find(tx: &mut Tx, session: [u8; 16], item: [u8; 16]) -> Result<Option<SessionNote>, StoreError> {
+    let sql = "SELECT session, item, note, written_at, expires_at FROM session_notes WHERE session = $1 AND item = $2";
+    let row = tx.fetch_optional(sql, values![hex(session), hex(item)]).await?;
+    row.as_ref().map(read).transpose()
 }
 
 /// Those of a session that have not expired, oldest first.
@@ -95,15 +122,20 @@ async fn list(tx: &mut Tx, sql: &'static str, values: &[Value]) -> Result<Vec<Se
     rows.iter().map(read).collect()
 }
 
-fn read(row: &Row) -> Result<SessionNote, StoreError> {
+fn key(row: &Row) -> Result<NoteKey, StoreError> {
     let number = |column: &'static str| unhex(&row.text(column)?).ok_or(StoreError::Corrupt { what: column });
+    Ok((number("session")?, number("item")?, row.time("written_at")?))
+}
+
+fn read(row: &Row) -> Result<SessionNote, StoreError> {
+    let (session, item, written_at) = key(row)?;
     Ok(SessionNote {
-        session: number("session")?,
-        item: number("item")?,
+        session,
+        item,
         note: row
             .opt_sealed("note")?
             .ok_or(StoreError::Corrupt { what: "note" })?,
-        written_at: row.time("written_at")?,
+        written_at,
         expires_at: row.time("expires_at")?,
     })
 }

@@ -11,7 +11,7 @@ use gatewright_domain::{
 use gatewright_mcp::session;
 use gatewright_store::{
     Store, StoreError,
-    session_note::{self, SessionNote},
+    session_note::{self, NoteKey, SessionNote},
 };
 
 use super::ResourceServer;
@@ -25,8 +25,8 @@ pub(super) struct ReadNotes(Mutex<Lately>);
 
 #[derive(Debug, Default)]
 struct Lately {
-    newest: i64,
-    seen: HashSet<([u8; 16], [u8; 16], i64)>,
+    newest: Option<Timestamp>,
+    seen: HashSet<NoteKey>,
 }
 
 fn context(session: [u8; 16], item: [u8; 16]) -> String {
@@ -50,7 +50,11 @@ pub(super) async fn write(
         expires_at: note.until,
     };
     let mut tx = store.write().await?;
-    session_note::write(&mut tx, note.caller, &row).await?;
+    if note.only_replaces {
+        session_note::replace(&mut tx, &row).await?;
+    } else {
+        session_note::write(&mut tx, note.caller, &row).await?;
+    }
     tx.commit().await
 }
 
@@ -63,16 +67,20 @@ pub async fn hear(app: &ResourceServer) -> Result<(), StoreError> {
     let newest = app.read_notes.lock().newest;
     let now = app.now();
     // For the same reasons as where ended sessions are read: clocks differ, and transactions commit after their own time.
-    let since = Timestamp::from_millis(newest)
-        .min(now)
+    let since = newest
+        .map_or(Timestamp::from_millis(0), |newest| newest.min(now))
         .minus(2 * REVOCATION_LEEWAY);
     let mut tx = app.store.read().await?;
-    let notes = session_note::list_since(&mut tx, since, now, READ_MAX).await?;
-    drop(tx);
-    let mut fresh = app.read_notes.keep_new(notes, since);
+    let keys = session_note::list_since(&mut tx, since, now, READ_MAX).await?;
+    let fresh = app.read_notes.not_seen(keys, since);
+    let mut notes = Vec::with_capacity(fresh.len());
     // They come the newest first.
-    fresh.reverse();
-    act_on(app, &fresh);
+    for (session, item, _) in fresh.iter().rev() {
+        notes.extend(session_note::find(&mut tx, *session, *item).await?);
+    }
+    drop(tx);
+    act_on(app, &notes);
+    app.read_notes.have_read(fresh);
     Ok(())
 }
 
@@ -113,17 +121,18 @@ impl ReadNotes {
     }
 
     /// Of these notes, the newest first, those that were not read before. Earlier ones than `since` are not read again and forgotten.
-    fn keep_new(&self, mut notes: Vec<SessionNote>, since: Timestamp) -> Vec<SessionNote> {
+    fn not_seen(&self, mut notes: Vec<NoteKey>, since: Timestamp) -> Vec<NoteKey> {
         let mut lately = self.lock();
-        if let Some(first) = notes.first() {
-            lately.newest = lately.newest.max(first.written_at.as_millis());
-        }
-        lately.seen.retain(|(_, _, at)| *at >= since.as_millis());
-        notes.retain(|note| {
-            lately
-                .seen
-                .insert((note.session, note.item, note.written_at.as_millis()))
-        });
+        lately.seen.retain(|(_, _, at)| *at >= since);
+        notes.retain(|note| !lately.seen.contains(note));
         notes
+    }
+
+    /// That these were read.
+    fn have_read(&self, notes: Vec<NoteKey>) {
+        let mut lately = self.lock();
+        let newest = notes.iter().map(|(_, _, at)| *at).max();
+        lately.newest = lately.newest.max(newest);
+        lately.seen.extend(notes);
     }
 }

@@ -22,7 +22,7 @@ use crate::{
         news::{ANNOUNCED, News},
         plan::Plan,
         servers::Federation,
-        subscribed::{RESOURCES_MAX, Subscribed},
+        subscribed::{RESOURCES_MAX, Subscribed, URI_MAX},
         updates::NotSubscribed,
     },
     peer::{
@@ -204,8 +204,11 @@ impl<T: Transport> Endpoint<T> {
         match of_resource(asking) {
             Ok((uri, session)) => {
                 session.wishes.subscribed.remove(uri);
-                let note = Note::Unsubscribed(uri.into());
-                self.write(asking.plan.project, session, &note).await;
+                // No longer one was ever subscribed to.
+                if uri.len() <= URI_MAX {
+                    let note = Note::Unsubscribed(uri.into());
+                    self.write(asking.plan.project, session, &note).await;
+                }
                 reply::result(asking.request.id.raw, Bytes::from_static(b"{}"))
             }
             Err(refusal) => refused(asking, &refusal),

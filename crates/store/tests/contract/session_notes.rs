@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use gatewright_domain::{Timestamp, stored_secret::SealedText};
 use gatewright_store::session_note::{
-    MAX_PER_CALLER, SessionNote, delete_of_session, list_of_session, list_since, prune, write,
+    MAX_PER_CALLER, NoteKey, SessionNote, delete_of_session, find, list_of_session, list_since, prune,
+    replace, write,
 };
 
 use crate::world::{World, commit, contract, look};
@@ -12,6 +13,7 @@ use crate::world::{World, commit, contract, look};
 contract!(
     a_note_replaces_an_earlier_one_about_the_same_and_other_replicas_read_it,
     one_person_fills_only_their_own_notes,
+    a_note_that_only_replaces_is_written_where_there_is_an_earlier_one,
 );
 
 fn note(session: u128, item: u128, text: &str, at: Timestamp) -> SessionNote {
@@ -22,6 +24,23 @@ fn note(session: u128, item: u128, text: &str, at: Timestamp) -> SessionNote {
         written_at: at,
         expires_at: at.plus(Duration::from_hours(1)),
     }
+}
+
+const fn key(note: &SessionNote) -> NoteKey {
+    (note.session, note.item, note.written_at)
+}
+
+async fn a_note_that_only_replaces_is_written_where_there_is_an_earlier_one(world: World) {
+    let first = note(1, 1, "first", world.now());
+    commit!(world, tx => write(tx, [1; 16], &first));
+    world.clock.advance(Duration::from_secs(5));
+    let (next, stray) = (note(1, 1, "next", world.now()), note(1, 2, "stray", world.now()));
+    for each in [&next, &stray] {
+        commit!(world, tx => replace(tx, each));
+    }
+    let now = world.now();
+    let all = look!(world, tx => list_of_session(tx, first.session, now));
+    assert_eq!(all, [next]);
 }
 
 async fn a_note_replaces_an_earlier_one_about_the_same_and_other_replicas_read_it(world: World) {
@@ -40,11 +59,13 @@ async fn a_note_replaces_an_earlier_one_about_the_same_and_other_replicas_read_i
     }
     let mut tx = replica.read().await.unwrap();
     let all = list_since(&mut tx, start, now, 10).await.unwrap();
-    assert_eq!(all, [second.clone(), more.clone(), other.clone()]);
+    assert_eq!(all, [key(&second), key(&more), key(&other)]);
+    assert_eq!(list_since(&mut tx, now, now, 1).await.unwrap(), [key(&second)]);
     assert_eq!(
-        list_since(&mut tx, now, now, 1).await.unwrap(),
-        std::slice::from_ref(&second)
+        find(&mut tx, second.session, second.item).await.unwrap().as_ref(),
+        Some(&second)
     );
+    assert_eq!(find(&mut tx, second.session, [9; 16]).await.unwrap(), None);
     let of_session = list_of_session(&mut tx, first.session, now).await.unwrap();
     assert_eq!(of_session, [second, more]);
     drop(tx);
@@ -73,10 +94,10 @@ async fn one_person_fills_only_their_own_notes(world: World) {
     let now = world.now();
     let kept = look!(world, tx => list_since(tx, start, now, 10_000));
     assert_eq!(kept.len(), MAX_PER_CALLER as usize + 1);
-    assert!(kept.contains(&theirs));
+    assert!(kept.contains(&key(&theirs)));
     assert!(
         !kept
             .iter()
-            .any(|note| note.session == 2_u128.to_be_bytes() && note.item == [0; 16])
+            .any(|(session, item, _)| *session == 2_u128.to_be_bytes() && *item == [0; 16])
     );
 }

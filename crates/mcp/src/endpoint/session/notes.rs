@@ -12,6 +12,8 @@ use crate::{peer::caller::CallerKey, wire::log_level::LogLevel};
 
 /// How long a cancellation is worth reading: longer than a replica needs to hear of it.
 const CANCELLATION_KEPT: Duration = Duration::from_mins(1);
+/// The same for the end of a subscription. A replica that sees the session for the first time after that finds no subscription.
+const UNSUBSCRIBED_KEPT: Duration = Duration::from_mins(10);
 /// The IDs of calls that are cancelled elsewhere are not longer, bytes of JSON text.
 const ID_MAX: usize = 512;
 
@@ -41,6 +43,8 @@ pub struct SessionNote {
     pub note: Vec<u8>,
     /// When it can be forgotten.
     pub until: Timestamp,
+    /// Whether it is written only where there is an earlier note about the same.
+    pub only_replaces: bool,
 }
 
 impl Note {
@@ -68,7 +72,8 @@ impl Session {
     pub(in crate::endpoint) fn write(&self, note: &Note, now: Timestamp) -> SessionNote {
         let until = match note {
             Note::Cancelled(_) => now.plus(CANCELLATION_KEPT),
-            Note::LogLevel(_) | Note::Subscribed(_) | Note::Unsubscribed(_) => self.ends_at,
+            Note::Unsubscribed(_) => now.plus(UNSUBSCRIBED_KEPT).min(self.ends_at),
+            Note::LogLevel(_) | Note::Subscribed(_) => self.ends_at,
         };
         SessionNote {
             session: self.id,
@@ -76,6 +81,8 @@ impl Session {
             item: note.item(),
             note: serde_json::to_vec(note).expect("numbers and texts serialize"),
             until,
+            // What was never subscribed to leaves nothing, however often it is sent.
+            only_replaces: matches!(note, Note::Unsubscribed(_)),
         }
     }
 
