@@ -28,6 +28,7 @@ mod seen_uris;
 pub mod selection;
 mod server;
 pub(crate) mod servers;
+mod spelling;
 pub(crate) mod subscribed;
 pub(crate) mod task_news;
 mod under_way;

@@ -55,7 +55,7 @@ impl Offered {
     }
 
     /// Whether any of its tools can be offered.
-    pub(super) fn offers_tools(&self) -> bool {
+    pub(crate) fn offers_tools(&self) -> bool {
         !self.tools.is_nothing()
     }
 

@@ -4,8 +4,13 @@
 //! as a resource.
 
 use super::{
-    choice::OfServer, offered::Offered, plan::Plan, resources::is_in_normal_form, server::Server,
-    servers::Federation, view::View,
+    choice::OfServer,
+    offered::Offered,
+    plan::Plan,
+    server::Server,
+    servers::Federation,
+    spelling::{is_in_normal_form, is_spelling_of},
+    view::View,
 };
 use crate::{
     peer::{
@@ -60,6 +65,18 @@ pub(super) fn servers_of_page<'a>(
     servers.filter_map(brings)
 }
 
+/// Whether a URI is another spelling of a page that only tools which are not offered bring.
+fn is_other_spelling(tools: Option<&View>, offered: &Offered, server: usize, uri: &str) -> bool {
+    let entries = tools
+        .and_then(|tools| tools.entries_of(server))
+        .unwrap_or_default();
+    let others = entries
+        .iter()
+        .filter(|entry| !offered.chosen(ListKind::Tools).offers(&entry.key));
+    let mut pages = others.filter_map(|entry| entry.ui.as_deref());
+    pages.any(|page| page != uri && is_spelling_of(uri, page))
+}
+
 /// Whether a page of a server cannot be read, because the tools that bring it are not offered. `tools` is `None` if it is
 /// not known which there are.
 pub(super) fn is_withheld(tools: Option<&View>, plan: &Plan, server: usize, uri: &str) -> bool {
@@ -73,7 +90,7 @@ pub(super) fn is_withheld(tools: Option<&View>, plan: &Plan, server: usize, uri:
     };
     let named = tools.map_or(Named::Unknown, |tools| named(tools, server, offered, uri));
     // Its server might read another spelling as a page that is not offered.
-    let is_clear = is_in_normal_form(uri);
+    let is_clear = is_in_normal_form(uri) && !is_other_spelling(tools, offered, server, uri);
     !is_chosen && (!is_clear || matches!(named, Named::ByOthers | Named::Unknown))
 }
 

@@ -16,6 +16,7 @@ use super::{
     plan::Plan,
     resolved::Resolved,
     servers::Federation,
+    spelling::{is_in_normal_form, is_spelling_of},
     view::{Seen, View},
 };
 use crate::{
@@ -25,28 +26,6 @@ use crate::{
 
 /// Steps that matching one URI with the templates of all servers of a gateway may take, a few milliseconds in all.
 const MATCHING_STEPS_MAX: usize = 2_000_000;
-
-/// Whether a URI has no second spelling that its server may read as another resource: no dot segments, no empty ones, no
-/// backslash, and nothing percent-encoded that could stand as itself or as a delimiter (RFC 3986 section 6.2.2). Where not
-/// all resources of a server are offered, another spelling of one that is not would be read by a template.
-pub(super) fn is_in_normal_form(uri: &str) -> bool {
-    let (scheme, rest) = uri.split_once(':').unwrap_or(("", uri));
-    let path = rest.strip_prefix("//").unwrap_or(rest);
-    // The authority may be empty: `file:///a`.
-    let path = path.split_once('/').map_or("", |(_, path)| path);
-    let path = path.split(['?', '#']).next().unwrap_or_default();
-    let mut segments = path.split('/').rev().skip_while(|segment| segment.is_empty());
-    let encodes_nothing_plain = uri.split('%').skip(1).all(|rest| {
-        let byte = rest
-            .get(..2)
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        byte.is_some_and(|byte| !byte.is_ascii_graphic() && !byte.is_ascii_control())
-    });
-    encodes_nothing_plain
-        && !uri.contains('\\')
-        && !scheme.bytes().any(|byte| byte.is_ascii_uppercase())
-        && segments.all(|segment| !matches!(segment, "" | "." | ".."))
-}
 
 /// The resources and templates of a gateway, as far as they are known.
 struct Known {
@@ -84,14 +63,20 @@ impl Known {
         is_page(uri) && is_withheld(self.tools(), plan, server, uri)
     }
 
-    /// Whether a URI that is not offered as such can be read at a server: the server does not list it. If it is unknown
-    /// what it lists, and not all of that is offered, it cannot.
+    /// Whether a URI that is not offered as such can be read at a server: the server lists neither it nor another spelling of it
+    /// that is not offered. If it is unknown what it lists, and not all of that is offered, it cannot.
     fn may_read(&self, plan: &Plan, server: usize, uri: &str) -> bool {
         match plan.servers[server].chosen(ListKind::Resources) {
             OfServer::All => true,
-            OfServer::Items(_) => {
-                let listed = view(&self.resources).and_then(|view| view.lists(server, uri));
-                listed == Some(false) && is_in_normal_form(uri)
+            chosen @ OfServer::Items(_) => {
+                let resources = view(&self.resources);
+                let listed = resources.and_then(|view| view.lists(server, uri));
+                let entries = resources.and_then(|view| view.entries_of(server));
+                let mut withheld =
+                    (entries.unwrap_or_default().iter()).filter(|entry| !chosen.offers(&entry.key));
+                listed == Some(false)
+                    && is_in_normal_form(uri)
+                    && !withheld.any(|entry| is_spelling_of(uri, &entry.key))
             }
         }
     }
@@ -227,41 +212,6 @@ impl<P: Peers> Federation<P> {
             resources,
             templates,
             tools,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_in_normal_form;
-
-    #[test]
-    fn another_spelling_of_a_resource_is_not_in_normal_form() {
-        for plain in [
-            "file:///a/b.txt",
-            "file:///a%20b",
-            "file:///caf%C3%A9/",
-            "db://users/7?x=1",
-            "ui://a",
-            "note:a",
-            "file:///a/..b",
-        ] {
-            assert!(is_in_normal_form(plain), "{plain}");
-        }
-        for other in [
-            "file:///a/./b.txt",
-            "file:///a/../b.txt",
-            "file:///a/..",
-            "file:///a//b.txt",
-            "file:///a/%62.txt",
-            "file:///a%2Fb.txt",
-            "file:///a%5cb.txt",
-            "file:///a/b.txt%00",
-            "file:///a/b%",
-            "file:///a\\b.txt",
-            "FILE:///a/b.txt",
-        ] {
-            assert!(!is_in_normal_form(other), "{other}");
         }
     }
 }

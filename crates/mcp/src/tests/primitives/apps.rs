@@ -97,6 +97,8 @@ async fn the_page_of_a_tool_that_is_not_offered_is_not_read() {
             "UI://shop/cart.html",
             "ui://shop/c%61rt.html",
             "ui://shop/./cart.html",
+            "ui://shop/cart.html#x",
+            "ui://SHOP/cart.html",
         ] {
             assert_not_found(&client.read(other).await, era, other);
         }

@@ -98,6 +98,31 @@ async fn no_read_escapes_what_is_offered() {
 }
 
 #[tokio::test]
+async fn another_spelling_of_a_resource_that_is_not_offered_is_not_read_by_a_template() {
+    let one = Offers {
+        resources: vec![resource("file:///a/caf%C3%A9"), resource("file:///a/menu")],
+        templates: vec![template("file:///{+path}")],
+        ..Offers::default()
+    }
+    .server(Era::Modern);
+    let world = World::new(&[("one", &one)]);
+    let chosen = world.choice(&[(0, "file:///{+path}"), (0, "file:///a/menu")]);
+    let plan = world.plan_of(IdentityForwarding::None, Choice::All, chosen);
+    let client = Client::new(&world, &plan, &ADA, Era::Modern).await;
+    for other in [
+        "file:///a/caf%c3%a9",
+        "file:///a/caf%C3%A9?",
+        "file:///a/caf%C3%A9#1",
+    ] {
+        assert_not_found(&client.read(other).await, Era::Modern, other);
+    }
+    assert_eq!(one.received("resources/read").len(), 0);
+    for open in ["file:///a/menu", "file:///a/menu?day=1", "file:///b"] {
+        assert_eq!(client.read(open).await["result"]["uri"], open);
+    }
+}
+
+#[tokio::test]
 async fn a_uri_that_matches_a_template_which_is_not_offered_is_not_read_by_another() {
     let one = Offers {
         templates: vec![template("db://{+any}"), template("db://secret/{id}")],
