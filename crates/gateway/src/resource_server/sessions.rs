@@ -48,6 +48,6 @@ pub async fn hear(app: &ResourceServer) -> Result<(), StoreError> {
         elsewhere.newest.fetch_max(at.as_millis(), Ordering::AcqRel);
     }
     let sessions = ended.into_iter().map(|(session, _)| session);
-    app.federation.sessions.note_ended(sessions);
+    app.federation.note_ended(sessions);
     Ok(())
 }

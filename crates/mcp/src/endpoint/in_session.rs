@@ -113,6 +113,13 @@ impl<T: Transport> Endpoint<T> {
         reply::bare(StatusCode::NO_CONTENT)
     }
 
+    /// Ends sessions here that were ended at another replica, and with them the sessions that servers have for them.
+    pub fn note_ended(&self, sessions: impl IntoIterator<Item = [u8; 16]>) {
+        for session in self.sessions.note_ended(sessions) {
+            self.federation.leave_client(session.caller_key(), session.key());
+        }
+    }
+
     /// The session a request of the session-based era names.
     pub(super) fn session_of(
         &self,

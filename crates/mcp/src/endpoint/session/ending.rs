@@ -1,6 +1,6 @@
 //! Sessions that were ended at another replica: each tells the others what was ended at it.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use gatewright_domain::Timestamp;
 
@@ -30,30 +30,32 @@ impl Session {
 
 impl Sessions {
     /// Notes sessions that were ended elsewhere: they are unknown here from now on, and their calls that run here are
-    /// cancelled.
-    pub fn note_ended(&self, sessions: impl IntoIterator<Item = [u8; 16]>) {
+    /// cancelled. Returns those that were in use here.
+    pub(in crate::endpoint) fn note_ended(
+        &self,
+        sessions: impl IntoIterator<Item = [u8; 16]>,
+    ) -> Vec<Arc<Session>> {
         let fresh: HashSet<[u8; 16]> = sessions
             .into_iter()
             .filter(|session| !self.ended.contains_key(session))
             .collect();
         if fresh.is_empty() {
-            return;
+            return Vec::new();
         }
         for session in &fresh {
             self.ended.insert(*session, ());
         }
-        for (_, session) in &self.opened {
-            if fresh.contains(&session.id) {
-                self.end(&session);
-            }
+        let opened = self.opened.iter().map(|(_, session)| session);
+        let ended: Vec<_> = opened.filter(|session| fresh.contains(&session.id)).collect();
+        for session in &ended {
+            self.end(session);
         }
+        ended
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use bytes::Bytes;
     use gatewright_domain::{
         Clock,
@@ -99,7 +101,9 @@ mod tests {
         let here = one.open(&ended, gateway_id, caller).unwrap();
         one.end(&here);
         assert!(other.open(&ended, gateway_id, caller).is_ok());
-        other.note_ended([here.ending().session]);
+        let in_use = other.note_ended([here.ending().session]);
+        assert_eq!(in_use.len(), 1);
+        assert!(other.note_ended([here.ending().session]).is_empty());
         assert!(other.open(&ended, gateway_id, caller).is_err());
         assert!(call.token.is_cancelled());
         assert!(other.open(&kept, gateway_id, caller).is_ok());
