@@ -107,11 +107,12 @@ where
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets go of answers that have ended, a while after.
-    fn tidy(streams: &mut Streams<B>, for_room: bool) {
-        if for_room || streams.tidied_at.elapsed() >= TIDY {
+    /// Lets go of answers that have ended, a while after; of those of `owner` where these take the room that it needs.
+    fn tidy(streams: &mut Streams<B>, owner: Option<Owner>) {
+        if owner.is_some() || streams.tidied_at.elapsed() >= TIDY {
             streams.tidied_at = Instant::now();
             streams.known.retain(|_, known| {
+                let for_room = owner == Some(known.owner);
                 let ended_at = known.lock().ended_at;
                 ended_at.is_none_or(|at| !for_room && at.elapsed() < KEPT_FOR)
             });
@@ -125,9 +126,9 @@ where
         events: Box<EventsAnswer<B>>,
     ) -> Result<Arc<Resumable<B>>, Box<EventsAnswer<B>>> {
         let mut streams = self.lock();
-        Self::tidy(&mut streams, false);
+        Self::tidy(&mut streams, None);
         let share = self.kept.share(whose.owner).or_else(|| {
-            Self::tidy(&mut streams, true);
+            Self::tidy(&mut streams, Some(whose.owner));
             self.kept.share(whose.owner)
         });
         let Some(share) = share else {
