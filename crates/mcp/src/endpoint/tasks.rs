@@ -33,6 +33,7 @@ use crate::{
         envelope::{self, Limits, Message, Outcome, Request},
         jsonrpc::{ErrorCode, Refusal},
         listing::ListKind,
+        log_level::Logs,
         media_type::{MediaType, media_type},
         question::ClientCapabilities,
         scan::{self, Kind},
@@ -214,7 +215,8 @@ impl<T: Transport> Endpoint<T> {
             message: outgoing::Call {
                 caller: asking.caller,
                 client_era: asking.client.era(),
-                logs: asking.client.logs(),
+                // It must not open the stream that the session listens with: no client could be asked on that.
+                logs: Logs::None,
                 takes_stream: asking.headers.is_some_and(takes_stream),
                 // What a server asks with the answer is not read.
                 client: Respondent {
@@ -235,7 +237,7 @@ impl<T: Transport> Endpoint<T> {
 fn lists_tasks(offered: &Offered) -> bool {
     let upstream = &offered.server.upstream;
     let declared = upstream.declared().unwrap_or_default();
-    upstream.era() == Some(Era::Legacy) && declared.has(Capability::TaskList)
+    offered.offers_tools() && upstream.era() == Some(Era::Legacy) && declared.has(Capability::TaskList)
 }
 
 /// A task that a server lists, with the ID that the user knows; `None` if it is not known to be theirs.
