@@ -11,8 +11,10 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::{batch_answer::BatchAnswer, listen::Listening, resumable::Follow};
-use crate::peer::answer_error::AnswerError;
-use crate::peer::{answer_events::EventsAnswer, answer_json::JsonAnswer, call_guard::Held, rounds::Rounds};
+use crate::peer::{
+    answer_error::AnswerError, answer_events::EventsAnswer, answer_json::JsonAnswer, budget::Share,
+    call_guard::Held, rounds::Rounds,
+};
 
 /// The body of an answer. Dropping it cancels the upstream request.
 pub struct Answer<B>(Kind<B>);
@@ -28,6 +30,11 @@ enum Kind<B> {
         next: usize,
     },
     Json(JsonAnswer<B>),
+    /// A message of a server in memory, which counts until it has been passed on.
+    Whole(
+        Option<Bytes>,
+        #[expect(dead_code, reason = "held, and never looked at")] Share,
+    ),
     // Boxed: its state is several times that of the others, and every answer would carry the room for it.
     Events(Box<EventsAnswer<B>>),
     // Boxed like those. What is held lasts as long.
@@ -48,6 +55,7 @@ impl<B> fmt::Debug for Answer<B> {
         f.write_str(match self.0 {
             Kind::Memory { .. } => "Answer::Memory",
             Kind::Json(_) => "Answer::Json",
+            Kind::Whole(..) => "Answer::Whole",
             Kind::Events(_) => "Answer::Events",
             Kind::Rounds(..) => "Answer::Rounds",
             Kind::Following(_) => "Answer::Following",
@@ -76,12 +84,20 @@ impl<B> Answer<B> {
             Kind::Events(events) => events.fault.take(),
             Kind::Following(following) => following.take_fault(),
             Kind::Batch(batch) => batch.take_fault(),
-            Kind::Memory { .. } | Kind::Rounds(..) | Kind::Listening(_) => None,
+            Kind::Memory { .. } | Kind::Whole(..) | Kind::Rounds(..) | Kind::Listening(_) => None,
         }
     }
 
     pub(super) const fn pieces(pieces: [Bytes; 3]) -> Self {
         Self(Kind::Memory { pieces, next: 0 })
+    }
+
+    /// A message of a server, with what it takes of the memory for answers.
+    pub(super) fn whole(body: Bytes, share: Option<Share>) -> Self {
+        match share {
+            Some(share) => Self(Kind::Whole(Some(body), share)),
+            None => Self::full(body),
+        }
     }
 
     pub(super) const fn json(json: JsonAnswer<B>) -> Self {
@@ -131,6 +147,7 @@ where
                 Poll::Ready(None)
             }
             Kind::Json(json) => json.poll(cx),
+            Kind::Whole(body, _) => Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
             Kind::Events(events) => {
                 let polled = events.poll(cx);
                 if events.is_to_be_held() {
@@ -154,6 +171,7 @@ where
         match &self.0 {
             Kind::Memory { pieces, next } => pieces.iter().skip(*next).all(Bytes::is_empty),
             Kind::Json(json) => json.has_ended(),
+            Kind::Whole(body, _) => body.is_none(),
             Kind::Events(_) | Kind::Following(_) | Kind::Rounds(..) | Kind::Listening(_) | Kind::Batch(_) => {
                 false
             }
@@ -167,6 +185,7 @@ where
                 SizeHint::with_exact(left as u64)
             }
             Kind::Json(json) => json.size_hint(),
+            Kind::Whole(body, _) => SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64)),
             Kind::Events(_) | Kind::Following(_) | Kind::Rounds(..) | Kind::Listening(_) | Kind::Batch(_) => {
                 SizeHint::default()
             }

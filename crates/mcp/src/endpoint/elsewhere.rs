@@ -189,7 +189,7 @@ impl<T: Transport> Endpoint<T> {
             message: String::from_utf8_lossy(call.body).into_owned(),
         };
         match self.send_letter(to, &letter, CALL_MAX).await {
-            Some(answer) if answer != LATE => Ok(Answered::Whole(StatusCode::OK, answer.into())),
+            Some(answer) if answer != LATE => Ok(Answered::Whole(StatusCode::OK, answer.into(), None)),
             Some(_) | None => Err(CallError::NotHeld),
         }
     }

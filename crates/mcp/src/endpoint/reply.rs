@@ -75,7 +75,7 @@ pub(super) fn answered<B>(answer: Answered<B>) -> Response<Answer<B>> {
         Answered::Json(body) => json(StatusCode::OK, Answer::json(body)),
         Answered::Events(body) => events(Answer::events(body)),
         Answered::Rounds(body, held) => events(Answer::rounds(body, held)),
-        Answered::Whole(status, body) => json(status, Answer::full(body)),
+        Answered::Whole(status, body, share) => json(status, Answer::whole(body, share)),
     }
 }
 

@@ -142,6 +142,8 @@ where
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
+        // What was passed on has gone to the client when more is asked for.
+        self.settle();
         loop {
             if let Some(piece) = self.ready.pop_front() {
                 return Poll::Ready(Some(Ok(Frame::data(piece))));
@@ -257,16 +259,27 @@ where
         self.opening.is_some()
     }
 
+    /// Takes what there is, and counts what is held of it from now on.
     fn take_events(&mut self) {
+        self.take_all_events();
+        if !self.settle() && !self.is_held() {
+            self.ready.clear();
+            self.give_up("busy", BUSY.to_owned());
+        }
+    }
+
+    /// Counts what is held; `false` if there is no room for it.
+    fn settle(&mut self) -> bool {
+        let ready: usize = self.ready.iter().map(Bytes::len).sum();
+        self.share
+            .resize(self.decoder.buffered() + ready + self.held_bytes())
+    }
+
+    fn take_all_events(&mut self) {
         loop {
             let event = match self.decoder.next_event() {
                 Ok(Some(event)) => event,
-                Ok(None) => {
-                    if !self.share.resize(self.decoder.buffered()) {
-                        self.give_up("busy", BUSY.to_owned());
-                    }
-                    return;
-                }
+                Ok(None) => return,
                 Err(error) => {
                     tracing::warn!(%error, server = self.upstream.slug(), "an event of a server is too large");
                     let message = format!(

@@ -3,7 +3,6 @@
 use std::{
     fmt,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -13,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{
     answer_error::AnswerError,
-    budget::{Budget, Share},
+    budget::Share,
     call_guard::CallGuard,
     states::States,
     watch::{Wake, Watch},
@@ -72,7 +71,7 @@ where
     pub(super) async fn look_at_first(
         &mut self,
         until: Option<Instant>,
-        budget: &Arc<Budget>,
+        mut share: Share,
     ) -> Result<bool, AnswerError> {
         let expected = self
             .body
@@ -86,7 +85,6 @@ where
         let Some(expected) = expected.filter(|_| !self.ended && self.size_hint().exact().is_none()) else {
             return Ok(true);
         };
-        let mut share = budget.share();
         let room = usize::try_from(expected).unwrap_or(usize::MAX);
         if !share.resize(room) {
             return Ok(true);

@@ -8,16 +8,14 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    answer_events::EventsAnswer,
     call_guard::CallGuard,
     caller::Caller,
     era::{SessionLoss, denies_modern, may_be_other_era},
     exchange::SMALL_ANSWER,
-    incoming::{Answered, Sent, asks, stream},
-    late::{Late, SIGN_OF_LIFE},
+    incoming::{Answered, Sent, as_events, share_of, stream},
+    late::{Late, Opening, SIGN_OF_LIFE},
     net::Net,
     outgoing::{Call, CallError, Outgoing, To, modern, within_session},
-    resume::Resume,
     session::UpstreamSession,
     transport::Transport,
     unavailable::Unavailable,
@@ -166,36 +164,21 @@ impl<T: Transport> Net<T> {
         (guard, cancelled): (CallGuard, Option<&CancellationToken>),
         progress: Option<Bytes>,
     ) -> Answered<T::Body> {
-        let (upstream, caller) = (to.upstream, call.caller);
-        let asks = asks(self, &sent, call, to);
+        let upstream = to.upstream;
         let late = Late {
-            net: Arc::clone(self),
             upstream: Arc::clone(upstream),
             bridge: sent.bridge.clone(),
             session: sent.session.clone(),
             slot: call.slot(),
+            share: share_of(self, call, upstream),
         };
-        let events = EventsAnswer::new(
-            Err(Box::pin(late.answer(sending))),
-            sent.bridge,
-            Arc::clone(upstream),
-            Watch::new(upstream.config.timeout, caller.identity.alive()),
-            self.budget.share(),
-            cancelled.cloned(),
-            guard,
-        )
-        .with_asks(asks);
-        let mut events = match &sent.session {
-            Some(session) => {
-                let resume = Resume::new(self, upstream, session, caller, call.slot());
-                events.within_session(resume, sent.progress)
-            }
-            None => events,
-        };
+        let of = Err(Box::pin(late.answer::<T>(sending)) as Opening<_>);
+        let watch = Watch::new(upstream.config.timeout, call.caller.identity.alive());
+        let mut events = as_events(self, of, sent, (call, to), (watch, guard), cancelled);
         if let Some(progress) = progress {
             events.take_message(&progress);
         }
-        Answered::Events(Box::new(events))
+        Answered::Events(events)
     }
 
     /// A status that is not a success: what it means for the call, which may have been carried out nevertheless. Only two
@@ -270,7 +253,7 @@ impl<T: Transport> Net<T> {
                 }
                 let status = code.relayed_status(bridge.client_era);
                 let body = bridge.error(answer.error_object());
-                Ok(Attempt::Answered(Answered::Whole(status, body)))
+                Ok(Attempt::Answered(Answered::Whole(status, body, None)))
             }
         }
     }

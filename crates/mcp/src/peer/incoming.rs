@@ -12,6 +12,7 @@ use super::{
     answer_error::AnswerError,
     answer_events::{Asks, EVENT_MAX, EventsAnswer, asking},
     answer_json::JsonAnswer,
+    budget::{Owner, Share},
     call_guard::{CallGuard, Held},
     client_streams::Purpose,
     era::{SaidError, SessionLoss, session_loss},
@@ -61,8 +62,8 @@ pub(crate) enum Answered<B> {
     Events(Box<EventsAnswer<B>>),
     /// The rounds of a call whose server asks for input, and what is held for as long as they last.
     Rounds(Box<Rounds>, Option<Held>),
-    /// A message that is here as a whole, and its status.
-    Whole(StatusCode, Bytes),
+    /// A message that is here as a whole, its status, and what it takes of the memory for answers.
+    Whole(StatusCode, Bytes, Option<Share>),
 }
 
 /// A call that was sent.
@@ -131,13 +132,13 @@ pub(super) async fn stream<T: Transport>(
             let spliced = json.splice(Splicer::with(changes, seal));
             spliced.map_err(|why| not_passed_on(upstream, &why))?;
             // An answer that is not ours is refused while that can still be said.
-            let first = json.look_at_first(until, &net.budget).await;
+            let first = json.look_at_first(until, share_of(net, call, upstream)).await;
             if !first.map_err(|why| not_passed_on(upstream, &why))? {
                 return Ok(late(net, call, to, cancelled, json, (bridge, None), None));
             }
             // An error is small, and here as a whole.
             if let Some(recoded) = bridge.recoded(json.first()) {
-                return Ok(Answered::Whole(StatusCode::OK, recoded));
+                return Ok(Answered::Whole(StatusCode::OK, recoded, None));
             }
             if let Some(session) = &session
                 && ends_session(json.first(), session)
@@ -146,17 +147,15 @@ pub(super) async fn stream<T: Transport>(
             }
             match &bridge.tasks {
                 None => Ok(Answered::Json(json)),
-                Some(tasks) => Box::pin(with_tasks(net, upstream, json, tasks)).await,
+                Some(tasks) => {
+                    Box::pin(with_tasks(share_of(net, call, upstream), upstream, json, tasks)).await
+                }
             }
         }
-        MediaType::EventStream => Ok(as_events(
-            net,
-            Ok(body),
-            sent,
-            (call, to),
-            (watch, guard),
-            cancelled,
-        )),
+        MediaType::EventStream => {
+            let events = as_events(net, Ok(body), sent, (call, to), (watch, guard), cancelled);
+            Ok(Answered::Events(events))
+        }
         MediaType::Other => Err(CallError::Unanswered(
             upstream.not_mcp("neither JSON nor a stream of events"),
         )),
@@ -164,22 +163,27 @@ pub(super) async fn stream<T: Transport>(
 }
 
 /// A JSON answer that may name a task. One that begins a task is short, and what is longer passes as it comes.
-async fn with_tasks<T: Transport>(
-    net: &Net<T>,
+async fn with_tasks<B>(
+    mut share: Share,
     upstream: &Upstream,
-    mut json: JsonAnswer<T::Body>,
+    mut json: JsonAnswer<B>,
     tasks: &Tasks,
-) -> Result<Answered<T::Body>, CallError> {
+) -> Result<Answered<B>, CallError>
+where
+    B: Body<Data = Bytes, Error: fmt::Display> + Unpin,
+{
     let most = if tasks.asks_for_task {
         EVENT_MAX
     } else {
         NEW_TASK_MAX
     };
-    let mut share = net.budget.share();
     let gathered = json.gather(most, &mut share).await;
     match gathered.map_err(|why| not_passed_on(upstream, &why))? {
         None => Err(CallError::Busy),
-        Some(true) => Ok(Answered::Whole(StatusCode::OK, tasks.in_response(json.first()))),
+        Some(true) => {
+            let body = tasks.in_response(json.first());
+            Ok(Answered::Whole(StatusCode::OK, body, Some(share)))
+        }
         Some(false) if tasks.asks_for_task => Err(CallError::Unanswered(
             upstream.not_mcp("an answer that is too large"),
         )),
@@ -189,12 +193,7 @@ async fn with_tasks<T: Transport>(
 
 /// How the client is asked for what the server wants while it answers by events, which is known only after the call itself.
 /// That costs an allocation or two, and only if the client declares that it can be asked.
-pub(super) fn asks<T: Transport>(
-    net: &Arc<Net<T>>,
-    sent: &Sent,
-    call: &Call<'_>,
-    to: &To<'_>,
-) -> Option<Asks> {
+fn asks<T: Transport>(net: &Arc<Net<T>>, sent: &Sent, call: &Call<'_>, to: &To<'_>) -> Option<Asks> {
     let client = &call.client;
     let (bridge, caller) = (&sent.bridge, call.caller);
     if (bridge.client_era, bridge.server_era) == (Era::Modern, Era::Modern) {
@@ -252,13 +251,19 @@ fn late<T: Transport>(
 ) -> Answered<T::Body> {
     let upstream = to.upstream;
     let tasks = bridge.tasks.clone();
-    let opening = rest(json, net.budget.share(), Arc::clone(upstream), translating, tasks);
+    let opening = rest(
+        json,
+        share_of(net, call, upstream),
+        Arc::clone(upstream),
+        translating,
+        tasks,
+    );
     let events = EventsAnswer::new(
         Err(Box::pin(opening)),
         bridge,
         Arc::clone(upstream),
         Watch::new(upstream.config.timeout, call.caller.identity.alive()),
-        net.budget.share(),
+        share_of(net, call, upstream),
         cancelled.cloned(),
         // The answer has its own guard.
         CallGuard::new(call.slot(), None),
@@ -267,26 +272,26 @@ fn late<T: Transport>(
 }
 
 /// An answer that comes by events, or is waited for.
-fn as_events<T: Transport>(
+pub(super) fn as_events<T: Transport>(
     net: &Arc<Net<T>>,
     of: Result<T::Body, Opening<T::Body>>,
     sent: Sent,
     (call, to): (&Call<'_>, &To<'_>),
     (watch, guard): (Watch, CallGuard),
     cancelled: Option<&CancellationToken>,
-) -> Answered<T::Body> {
+) -> Box<EventsAnswer<T::Body>> {
     let upstream = to.upstream;
     let asks = asks(net, &sent, call, to);
-    let (server, share) = (Arc::clone(upstream), net.budget.share());
+    let (server, share) = (Arc::clone(upstream), share_of(net, call, upstream));
     let events = EventsAnswer::new(of, sent.bridge, server, watch, share, cancelled.cloned(), guard);
     let events = events.with_asks(asks);
-    Answered::Events(Box::new(match &sent.session {
+    Box::new(match &sent.session {
         Some(session) => {
             let resume = Resume::new(net, upstream, session, call.caller, call.slot());
             events.within_session(resume, sent.progress)
         }
         None => events,
-    }))
+    })
 }
 
 /// A JSON answer that is an array, or may become one. It holds the answer and maybe other messages, so it becomes a stream.
@@ -298,17 +303,20 @@ fn together<T: Transport>(
     cancelled: Option<&CancellationToken>,
 ) -> Answered<T::Body> {
     let (first, body, guard) = json.into_rest();
-    let (bridge, upstream, share) = (sent.bridge.clone(), Arc::clone(to.upstream), net.budget.share());
+    let (bridge, upstream) = (sent.bridge.clone(), Arc::clone(to.upstream));
+    let share = share_of(net, call, &upstream);
     let opening = async move { whole_of(first, body, share, &bridge, &upstream).await };
     let watch = Watch::new(to.upstream.config.timeout, call.caller.identity.alive());
-    as_events(
-        net,
-        Err(Box::pin(opening)),
-        sent,
-        (call, to),
-        (watch, guard),
-        cancelled,
-    )
+    let of = Err(Box::pin(opening) as Opening<_>);
+    Answered::Events(as_events(net, of, sent, (call, to), (watch, guard), cancelled))
+}
+
+/// What an answer takes of the memory for answers, nothing yet.
+pub(super) fn share_of<T>(net: &Net<T>, call: &Call<'_>, upstream: &Upstream) -> Share {
+    net.budget.share(Owner {
+        project: upstream.config.project,
+        user: Some(call.caller.key),
+    })
 }
 
 /// Whether an answer that has arrived completely is an error that means that the session has ended.
@@ -343,7 +351,9 @@ async fn translated<T: Transport>(
     // It lasts longer than this answer if that asks for another round.
     let held = guard.take_held();
     let mut json = JsonAnswer::new(body, None, watch, guard);
-    let first = json.look_at_first(sent.until, &net.budget).await;
+    let first = json
+        .look_at_first(sent.until, share_of(net, call, upstream))
+        .await;
     if !first.map_err(|why| not_passed_on(upstream, &why))? {
         let asks = asks(net, &sent, call, to);
         let bridges = (bridge.clone(), Some(bridge.clone()));
@@ -353,7 +363,7 @@ async fn translated<T: Transport>(
             other => other,
         });
     }
-    let mut share = net.budget.share();
+    let mut share = share_of(net, call, upstream);
     let mut whole = BytesMut::new();
     while let Some(piece) = json
         .next_piece()
@@ -373,13 +383,13 @@ async fn translated<T: Transport>(
     }
     let whole = whole.freeze();
     match bridge.translate(&whole) {
-        Step::Last(body) => Ok(Answered::Whole(StatusCode::OK, body)),
+        Step::Last(body) => Ok(Answered::Whole(StatusCode::OK, body, Some(share))),
         Step::InputRequired => {
             let again = (!call.client.can.is_empty())
                 .then(|| Repeated::of(net, call, to, bridge, sent.body.as_ref()?))
                 .flatten();
             let Some(again) = again else {
-                return Ok(Answered::Whole(StatusCode::OK, bridge.cannot_give_input()));
+                return Ok(Answered::Whole(StatusCode::OK, bridge.cannot_give_input(), None));
             };
             let watch = Watch::new(upstream.config.timeout, call.caller.identity.alive());
             let cancelled = cancelled.map(|token| Box::pin(token.clone().cancelled_owned()));

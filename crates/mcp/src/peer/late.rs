@@ -12,7 +12,6 @@ use super::{
     budget::{BUSY, Share},
     era::SessionLoss,
     exchange::SMALL_ANSWER,
-    net::Net,
     session::{SlotKey, UpstreamSession},
     transport::Transport,
     unavailable::Unavailable,
@@ -53,17 +52,17 @@ impl<B> Opened<B> {
 pub(super) type Opening<B> = Pin<Box<dyn Future<Output = Opened<B>> + Send>>;
 
 /// A call that was sent, and whose head is waited for.
-pub(super) struct Late<T> {
-    pub(super) net: Arc<Net<T>>,
+pub(super) struct Late {
     pub(super) upstream: Arc<Upstream>,
     pub(super) bridge: Bridge,
     pub(super) session: Option<Arc<UpstreamSession>>,
     pub(super) slot: SlotKey,
+    pub(super) share: Share,
 }
 
-impl<T: Transport> Late<T> {
+impl Late {
     /// Waits for the answer.
-    pub(super) async fn answer(
+    pub(super) async fn answer<T: Transport>(
         self,
         sending: impl Future<Output = Result<Response<T::Body>, Unavailable>>,
     ) -> Opened<T::Body> {
@@ -75,13 +74,13 @@ impl<T: Transport> Late<T> {
             return Opened::unanswered(&why);
         }
         if !answer.status().is_success() {
-            return self.refused(answer).await;
+            return self.refused::<T>(answer).await;
         }
         match media_type(answer.headers()) {
             MediaType::EventStream => Opened::Stream(answer.into_body()),
             MediaType::Json => {
-                let (body, share) = (answer.into_body(), self.net.budget.share());
-                whole_of(Bytes::new(), body, share, &self.bridge, &self.upstream).await
+                let body = answer.into_body();
+                whole_of(Bytes::new(), body, self.share, &self.bridge, &self.upstream).await
             }
             MediaType::Other => {
                 Opened::unanswered(&self.upstream.not_mcp("neither JSON nor a stream of events"))
@@ -90,7 +89,7 @@ impl<T: Transport> Late<T> {
     }
 
     /// A refusal. Nothing is sent again: the client has waited for long.
-    async fn refused(&self, answer: Response<T::Body>) -> Opened<T::Body> {
+    async fn refused<T: Transport>(&self, answer: Response<T::Body>) -> Opened<T::Body> {
         let upstream = &self.upstream;
         let reading = whole::<T>(upstream, answer, SMALL_ANSWER, None);
         let answer = match tokio::time::timeout(upstream.config.timeout, reading).await {

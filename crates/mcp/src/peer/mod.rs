@@ -11,7 +11,7 @@ mod aside;
 pub(crate) mod ask;
 mod back;
 mod begun_tasks;
-mod budget;
+pub(crate) mod budget;
 pub(crate) mod call;
 pub(crate) mod call_guard;
 pub mod caller;

@@ -37,12 +37,14 @@ use crate::wire::{
 mod said;
 
 use said::{answered, no_answer, with_id};
-pub(super) use said::{cancelled, refusal, refuse_unreachable, too_many};
+pub(super) use said::{cancelled, refusal, refuse_unreachable, too_large, too_many};
 
 /// Under which key a stateless client finds what is asked, and answers.
 const KEY: &str = "ask";
 /// Requests of a server within one call in all, whether refused or not; a server that asks more is refused.
 const QUESTIONS_MAX: u32 = 256;
+/// A request of a server is not larger, bytes: it waits in memory until it is passed on, and a held call keeps it.
+const QUESTION_MAX: usize = 1024 * 1024;
 
 /// The client of a call, and the way back to its server.
 pub(super) struct Questions {
@@ -154,7 +156,7 @@ impl Questions {
         let refused = if self.asked > QUESTIONS_MAX && self.client.has_call() {
             Some(too_many())
         } else {
-            refusal(self.can, &request)
+            refusal(self.can, &request).or_else(|| (message.len() > QUESTION_MAX).then(too_large))
         };
         let asked = refused.map_or_else(|| self.ask_allowed(message, &request, client_id, behind), Err);
         match asked {
@@ -271,6 +273,8 @@ impl Questions {
             return Vec::new();
         };
         client.waiting.clear();
+        // No one reads it any more.
+        client.stream = None;
         let open = client.open.drain(..);
         open.map(|open| cancelled(&open.ours)).collect()
     }
@@ -282,6 +286,14 @@ impl Questions {
                 Some((held.nonce, self.caller, held.until.call_expires))
             }
             _ => None,
+        }
+    }
+
+    /// The size of the question that a held call waits for.
+    pub(super) fn held_bytes(&self) -> usize {
+        match &self.client {
+            Client::Stateless(Stateless { held: Some(held), .. }) => held.message.len(),
+            _ => 0,
         }
     }
 

@@ -19,7 +19,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use super::{
     answer_error::AnswerError,
     answer_events::EVENT_MAX,
-    budget::BUSY,
+    budget::{BUSY, Owner},
     carried,
     exchange::SMALL_ANSWER,
     late::SIGN_OF_LIFE,
@@ -377,7 +377,10 @@ impl<T: Transport> Repeated<T> {
         let upstream = &self.upstream;
         let is_stream = media_type(answer.headers()) == MediaType::EventStream;
         let mut body = answer.into_body();
-        let mut share = self.net.budget.share();
+        let mut share = self.net.budget.share(Owner {
+            project: self.project,
+            user: Some(self.user.key),
+        });
         let mut decoder = Decoder::new(EVENT_MAX);
         let mut text = BytesMut::new();
         loop {

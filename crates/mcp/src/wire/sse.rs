@@ -171,9 +171,10 @@ impl Decoder {
         !self.line.is_empty() || !self.chunk.is_empty() || !matches!(self.data, Data::None)
     }
 
-    /// Bytes of an incomplete event that are held.
+    /// Bytes that are held: of an incomplete event, and of messages that came together and were not taken yet.
     pub fn buffered(&self) -> usize {
-        self.line.len() + self.chunk.len() + self.data.len()
+        let together: usize = self.batch.iter().map(|event| event.data.len()).sum();
+        self.line.len() + self.chunk.len() + self.data.len() + together
     }
 
     /// The id of the last event that is complete, for a reconnection.

@@ -34,6 +34,19 @@ where
         }
     }
 
+    /// Whether the call waits for its client without a stream.
+    pub(super) fn is_held(&self) -> bool {
+        self.held_bytes() > 0
+    }
+
+    /// The size of the question that the call waits for without a stream.
+    pub(super) fn held_bytes(&self) -> usize {
+        match &self.asks {
+            Some(Asks::Questions(questions)) => questions.held_bytes(),
+            _ => 0,
+        }
+    }
+
     /// The same, and this is held for as long as it lasts.
     pub(in crate::peer) fn holding(mut self, held: Option<Held>) -> Self {
         self.guard.hold(held);

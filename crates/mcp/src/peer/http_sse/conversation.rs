@@ -11,11 +11,12 @@ use std::{
 };
 
 use bytes::Bytes;
+use gatewright_domain::id::ProjectId;
 use http::Uri;
 use http_body::Body;
 use http_body_util::BodyExt as _;
 use tokio::{
-    sync::{OwnedSemaphorePermit, mpsc},
+    sync::mpsc,
     time::{Instant, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -25,7 +26,7 @@ use super::{
     conversations::{Conversations, Number, Place},
 };
 use crate::{
-    peer::{answer_events::EVENT_MAX, listening::changed_list},
+    peer::{answer_events::EVENT_MAX, budget::Share, listening::changed_list},
     wire::{
         envelope::{self, Limits, Message},
         sse::{self, Decoder},
@@ -43,12 +44,14 @@ const IDLE: Duration = Duration::from_mins(35);
 const IDLE_AT_FIRST: Duration = Duration::from_secs(30);
 
 /// An event for a reader, with its room in memory.
-pub(super) type Event = (Bytes, OwnedSemaphorePermit);
+pub(super) type Event = (Bytes, Share);
 
 /// Its state, while its stream is open.
 pub(super) struct Conversation {
     /// What the session is called by.
     pub(super) number: Number,
+    /// Whose server it is with.
+    project: ProjectId,
     /// Where its stream is.
     pub(super) stream: Uri,
     /// Where messages are POSTed to.
@@ -122,13 +125,19 @@ impl Drop for Waits {
 }
 
 impl Conversation {
-    pub(super) fn new(number: Number, stream: Uri, address: Uri, all: Arc<Conversations>) -> Arc<Self> {
+    pub(super) fn new(
+        number: Number,
+        project: ProjectId,
+        (stream, address): (Uri, Uri),
+        all: Arc<Conversations>,
+    ) -> Arc<Self> {
         let readers = Readers {
             used_at: Some(Instant::now()),
             ..Readers::default()
         };
         Arc::new(Self {
             number,
+            project,
             stream,
             address,
             readers: Mutex::new(readers),
@@ -212,7 +221,7 @@ impl Conversation {
                     }
                 }
                 // The beginning of an event needs room too, until more of it is here.
-                let Some(_room) = self.all.room(decoder.buffered()) else {
+                let Some(_room) = self.all.room(self.project, decoder.buffered()) else {
                     return;
                 };
                 match timeout(self.idle_after(), body.frame()).await {
@@ -249,7 +258,7 @@ impl Conversation {
         let Some((reader, whose)) = self.reader_of(data) else {
             return;
         };
-        if let Some(room) = self.all.room(data.len()) {
+        if let Some(room) = self.all.room(self.project, data.len()) {
             let event = (sse::encode_message(data), room);
             if matches!(timeout(STUCK_AFTER, reader.send(event)).await, Ok(Ok(()))) {
                 return;
@@ -263,8 +272,9 @@ impl Conversation {
         }
     }
 
-    /// Who a message is for. With an answer, its request stops waiting. What names no request goes to the newest one, as
-    /// servers of Streamable HTTP send it on the stream of the call it comes from, unless it announces a change.
+    /// Who a message is for. With an answer, its request stops waiting. What names no request goes to the only one, as
+    /// servers of Streamable HTTP send it on the stream of the call it comes from, unless it announces a change. With several it
+    /// could be shown to another client of the same person, so it goes to who listens, where it is found out whose it is.
     fn reader_of(&self, data: &[u8]) -> Option<(mpsc::Sender<Event>, Whose)> {
         let message = envelope::parse(data, &Limits::default()).ok()?;
         let mut readers = self.readers();
@@ -286,7 +296,12 @@ impl Conversation {
             Message::Request(_) => false,
         };
         let newest = readers.requests.iter().max_by_key(|(_, reader)| reader.turn);
-        match newest.filter(|_| !announces) {
+        let is_heard = readers
+            .listener
+            .as_ref()
+            .is_some_and(|listener| !listener.is_closed());
+        let for_listener = announces || readers.requests.len() > 1 && is_heard;
+        match newest.filter(|_| !for_listener) {
             Some((id, reader)) => Some((reader.events.clone(), Whose::Request(id.clone()))),
             None => Some((readers.listener.clone()?, Whose::Listener)),
         }

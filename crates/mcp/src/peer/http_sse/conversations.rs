@@ -16,15 +16,12 @@ use http_body::Body;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{conversation::Conversation, opening::Opened};
+use crate::peer::budget::{Budget, Owner, Share};
 
 /// Each has its own open connection.
 const CONVERSATIONS_MAX: usize = 1_000;
 /// Those with servers of one project.
 const OF_PROJECT_MAX: usize = 250;
-/// What all of them hold in memory, in units of [`UNIT`] bytes: 256 MiB.
-const HELD_MAX: usize = 256 * 1024;
-/// Bytes are counted in these.
-const UNIT: usize = 1024;
 
 /// Represents a conversation as its session. It cannot be guessed from outside.
 pub(super) type Number = u128;
@@ -33,7 +30,7 @@ pub(super) type Number = u128;
 pub(super) struct Conversations {
     places: Arc<Semaphore>,
     of_projects: Mutex<HashMap<ProjectId, usize>>,
-    room: Arc<Semaphore>,
+    room: Arc<Budget>,
     by_number: Mutex<HashMap<Number, Arc<Conversation>>>,
 }
 
@@ -42,7 +39,7 @@ impl Default for Conversations {
         Self {
             places: Arc::new(Semaphore::new(CONVERSATIONS_MAX)),
             of_projects: Mutex::default(),
-            room: Arc::new(Semaphore::new(HELD_MAX)),
+            room: Arc::default(),
             by_number: Mutex::default(),
         }
     }
@@ -99,10 +96,10 @@ impl Conversations {
         })
     }
 
-    /// Room for this many bytes in memory, if there is any.
-    pub(super) fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let units = u32::try_from(bytes.div_ceil(UNIT)).ok()?;
-        Arc::clone(&self.room).try_acquire_many_owned(units).ok()
+    /// Room for this many bytes of a project in memory, if there is any.
+    pub(super) fn room(&self, project: ProjectId, bytes: usize) -> Option<Share> {
+        let mut share = self.room.share(Owner { project, user: None });
+        share.resize(bytes).then_some(share)
     }
 
     /// The conversation whose session this is, with the server whose stream is there.
@@ -126,7 +123,8 @@ impl Conversations {
         B: Body<Data = Bytes, Error: fmt::Display> + Send + Unpin + 'static,
     {
         let number = Number::from_be_bytes(entropy::bytes(&SystemEntropy));
-        let conversation = Conversation::new(number, stream, opened.address, Arc::clone(self));
+        let conversation =
+            Conversation::new(number, place.project, (stream, opened.address), Arc::clone(self));
         self.by_number().insert(number, Arc::clone(&conversation));
         let reading = Arc::clone(&conversation).read(opened.body, opened.decoder, place);
         tokio::spawn(reading);

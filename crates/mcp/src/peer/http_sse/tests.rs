@@ -153,24 +153,31 @@ async fn notifications_and_answers_are_only_passed_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_names_no_request_goes_to_the_newest_and_changes_to_who_listens() {
+async fn what_names_no_request_goes_to_the_only_one_or_to_who_listens() {
     let old = old();
     let session = old.begun().await;
-    let mut listening = old.send(Method::GET, Some(&session), &Value::Null).await;
-    let mut first = old.post(&session, &message(1, "tools/call")).await;
-    let mut second = old.post(&session, &message(2, "tools/call")).await;
     let progress = json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 1, "progress": 5}});
     let log = json!({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "x"}});
     let changed = json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"});
     let asked = message(77, "elicitation/create");
+    let mut first = old.post(&session, &message(1, "tools/call")).await;
+    old.say(0, &asked);
+    assert_eq!(next(&mut first).await.as_ref(), Some(&asked), "the only one");
+    let mut second = old.post(&session, &message(2, "tools/call")).await;
+    old.say(0, &asked);
+    assert_eq!(next(&mut second).await.as_ref(), Some(&asked), "no one listens");
+    let mut listening = old.send(Method::GET, Some(&session), &Value::Null).await;
     for said in [&progress, &log, &changed, &asked] {
         old.say(0, said);
     }
     assert_eq!(next(&mut first).await.as_ref(), Some(&progress));
-    assert_eq!(next(&mut second).await.as_ref(), Some(&log));
-    assert_eq!(next(&mut second).await.as_ref(), Some(&asked));
-    assert_eq!(next(&mut listening).await.as_ref(), Some(&changed));
-    drop((first, second));
+    for said in [&log, &changed, &asked] {
+        assert_eq!(next(&mut listening).await.as_ref(), Some(said));
+    }
+    drop(second);
+    old.say(0, &asked);
+    assert_eq!(next(&mut first).await.as_ref(), Some(&asked));
+    drop(first);
     old.say(0, &log);
     assert_eq!(next(&mut listening).await.as_ref(), Some(&log));
 }
@@ -339,8 +346,14 @@ async fn a_call_for_whose_events_there_is_no_room_is_broken_off() {
     let old = old();
     let session = old.begun().await;
     let mut waiting = old.post(&session, &message(1, "tools/call")).await;
-    let _all = old.transport.conversations.room(256 * 1024 * 1024).unwrap();
-    old.say(0, &json!({"jsonrpc": "2.0", "id": 1, "result": {}}));
+    let conversations = &old.transport.conversations;
+    let _all = conversations.room(project(), 64 * 1024 * 1024).unwrap();
+    let other = ProjectId::generate(&FixedClock::at_seconds(1), &SeededEntropy::new(2));
+    assert!(conversations.room(other, 32 * 1024 * 1024).is_some());
+    old.say(
+        0,
+        &json!({"jsonrpc": "2.0", "id": 1, "result": {"text": "x".repeat(40_000)}}),
+    );
     assert_eq!(next(&mut waiting).await, Some(json!("broken off")));
 }
 

@@ -43,6 +43,14 @@ pub(in crate::peer) fn too_many() -> Refusal {
     )
 }
 
+/// It is too large to wait in memory.
+pub(in crate::peer) fn too_large() -> Refusal {
+    Refusal::new(
+        ErrorCode::INVALID_PARAMS,
+        "The request is larger than 1 MB. Ask the client for less at once.",
+    )
+}
+
 /// A request of a server as the client gets it: with our own ID, and everything else unchanged.
 pub(super) fn with_id(message: &Bytes, request: &Request<'_>, id: &str) -> Result<Bytes, Refusal> {
     let mut splice = Splice::new(message);

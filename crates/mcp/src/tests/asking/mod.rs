@@ -3,6 +3,7 @@
 mod aside;
 mod held;
 mod in_session;
+mod large;
 mod leaving;
 mod noted;
 mod replicas;
