@@ -1,6 +1,7 @@
 //! A server's JSON as it arrives.
 
 use std::{
+    collections::VecDeque,
     fmt,
     pin::Pin,
     task::{Context, Poll},
@@ -22,6 +23,9 @@ use crate::wire::bridge_splice::Splicer;
 /// An answer that declares at most this many bytes is passed on once all of it has arrived: its length is known then, whatever
 /// is spliced into it, and a client can do nothing with a part of it.
 const GATHERED_MAX: u64 = 256 * 1024;
+/// What was gathered is one piece up to this size, because errors are read whole. More stays in the pieces it came in: copying
+/// them takes longer than all that is looked at in them.
+const JOINED_MAX: usize = 32 * 1024;
 
 /// A JSON answer on its way.
 pub(crate) struct JsonAnswer<B> {
@@ -32,7 +36,9 @@ pub(crate) struct JsonAnswer<B> {
     guard: CallGuard,
     /// Looked at already, and not passed on yet.
     first: Bytes,
-    /// What `first` takes of the memory for answers, if it was gathered.
+    /// What comes after that, if it was gathered.
+    more: VecDeque<Bytes>,
+    /// What these take of the memory for answers, if it was gathered.
     share: Option<Share>,
     /// The first and the last received byte that are not white space.
     edges: Option<(u8, u8)>,
@@ -59,6 +65,7 @@ where
             watch,
             guard,
             first: Bytes::new(),
+            more: VecDeque::new(),
             share: None,
             edges: None,
             ended: false,
@@ -89,17 +96,23 @@ where
         if !share.resize(room) {
             return Ok(true);
         }
-        let mut gathered = BytesMut::with_capacity(room);
+        let mut gathered = VecDeque::from([std::mem::take(&mut self.first)]);
         while !self.ended {
-            gathered.extend_from_slice(&std::mem::take(&mut self.first));
-            let piece = self.piece_until(until).await;
-            let is_late = matches!(piece, Ok(None));
-            gathered.extend_from_slice(&piece?.unwrap_or_default());
-            if is_late {
+            let Some(piece) = self.piece_until(until).await? else {
                 break;
-            }
+            };
+            gathered.push_back(piece);
         }
-        self.first = gathered.freeze();
+        let length: usize = gathered.iter().map(Bytes::len).sum();
+        if length <= JOINED_MAX {
+            let mut joined = BytesMut::with_capacity(length);
+            joined.extend(gathered.drain(..));
+            self.first = joined.freeze();
+        } else {
+            gathered.retain(|piece| !piece.is_empty());
+            self.first = gathered.pop_front().unwrap_or_default();
+            self.more = gathered;
+        }
         self.share = Some(share);
         Ok(self.ended)
     }
@@ -184,7 +197,8 @@ where
     }
 
     pub(crate) fn size_hint(&self) -> SizeHint {
-        let looked_at = self.first.len() as u64;
+        let more: usize = self.more.iter().map(Bytes::len).sum();
+        let looked_at = (self.first.len() + more) as u64;
         if self.ended {
             return SizeHint::with_exact(looked_at);
         }
@@ -222,8 +236,12 @@ where
     /// Pending only while the server sends nothing.
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
         if !self.first.is_empty() {
-            self.share = None;
-            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.first)))));
+            let next = self.more.pop_front().unwrap_or_default();
+            if next.is_empty() {
+                self.share = None;
+            }
+            let first = std::mem::replace(&mut self.first, next);
+            return Poll::Ready(Some(Ok(Frame::data(first))));
         }
         loop {
             if self.ended {
