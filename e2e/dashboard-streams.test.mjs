@@ -118,6 +118,9 @@ for (const javaScriptEnabled of [true, false]) {
       await gateway.execute(lost);
       await open("");
       await page.getByText("Lost records").waitFor();
+      const download = page.waitForEvent("download");
+      await page.getByRole("link", { name: "CSV", exact: true }).click();
+      assert.match((await download).suggestedFilename(), /^streams-.*\.csv$/);
       assert.equal(await page.locator("tbody tr").count(), 3);
       await snap("streams");
       await page.getByRole("link", { name: "Syslog", exact: true }).click();

@@ -367,7 +367,6 @@ for (const javaScriptEnabled of [true, false]) {
         [`${project}/servers`, "servers"],
         ["/instance/accounts", "accounts"],
         ["/instance/audit", "audit-events"],
-        ["/instance/streams", "streams"],
         ["/projects", "projects"],
       ]) {
         const csv = await download(page, path, "CSV");
