@@ -31,16 +31,20 @@ const FILTERS: &[&str] = &[
 ];
 
 /// Kinds of things events are about, with what they are called.
-pub(super) const KINDS: [(&str, &str); 11] = [
+pub(super) const KINDS: [(&str, &str); 15] = [
     ("gateway", "Gateways"),
     ("user_source", "User Sources"),
     ("server", "Servers"),
     ("secret", "Secrets"),
     ("user", "Users"),
     ("grant", "Sessions of users"),
+    ("client", "Clients that came by themselves"),
+    ("preregistered_client", "Registered clients"),
     ("member", "Members"),
     ("invitation", "Invitations"),
     ("api_key", "API keys"),
+    ("stream", "Streams"),
+    ("export", "Exports"),
     ("project", "The project"),
     ("audit_trail", "This log"),
 ];

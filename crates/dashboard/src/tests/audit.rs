@@ -50,6 +50,22 @@ async fn events_are_filtered_by_who_how_and_when_and_exported_with_the_same_filt
             ["\"user.blocked\"", "\"gateway.created\""].map(|what| actions.iter().any(|a| a == what));
         assert_eq!(exported, finds, "{query}");
     }
+    // Whatever the log has events about can be chosen.
+    let client = [
+        ("name", "Batch"),
+        ("redirect_uris", "https://app.example/cb"),
+        ("token_endpoint_auth_method", "none"),
+    ];
+    let clients = format!("{}/gateways/{}/clients", people.project, people.gateway);
+    people.ada.post(&clients, &client).await.expect(200);
+    people.ada.get(&format!("{path}/export")).await.expect(200);
+    let file = people.ada.get(&format!("{path}/export")).await.expect(200);
+    let page = people.ada.get(&path).await.expect(200);
+    for line in file.body.lines() {
+        let event: Value = serde_json::from_str(line).unwrap();
+        let kind = event["object"]["type"].as_str().unwrap();
+        assert!(page.has(&format!("<option value=\"{kind}\"")), "{kind}");
+    }
     let page = people
         .ada
         .get(&format!("{path}?from=yesterday"))
