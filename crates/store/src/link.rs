@@ -22,9 +22,15 @@ const STATEMENT_DEADLINE: Duration = Duration::from_secs(18);
 /// A connection that takes longer to become ready is closed instead of returned to the pool.
 const RETURN_DEADLINE: Duration = Duration::from_secs(2);
 
+/// The same in a transaction that copies a whole database: a sort of a large table takes minutes.
+const PATIENT_DEADLINE: Duration = Duration::from_hours(1);
+
 /// The connections to one PostgreSQL server.
 #[derive(Debug, Clone)]
-pub(crate) struct Link(Arc<Shared>);
+pub(crate) struct Link {
+    shared: Arc<Shared>,
+    deadline: Duration,
+}
 
 #[derive(Debug)]
 struct Shared {
@@ -35,10 +41,21 @@ struct Shared {
 
 impl Link {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Shared {
-            began: Instant::now(),
-            refused_at: AtomicU64::new(0),
-        }))
+        Self {
+            shared: Arc::new(Shared {
+                began: Instant::now(),
+                refused_at: AtomicU64::new(0),
+            }),
+            deadline: STATEMENT_DEADLINE,
+        }
+    }
+
+    /// The same connections, for statements that may take long.
+    pub(crate) fn patient(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            deadline: PATIENT_DEADLINE,
+        }
     }
 
     /// Runs a statement within its deadline. A statement without a response by then is abandoned together with its
@@ -47,11 +64,11 @@ impl Link {
         &self,
         statement: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, StoreError> {
-        match timeout(STATEMENT_DEADLINE, statement).await {
+        match timeout(self.deadline, statement).await {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(error)) => {
                 if is_read_only(&error) {
-                    self.0.refused_at.store(self.millis() + 1, Ordering::Release);
+                    self.shared.refused_at.store(self.millis() + 1, Ordering::Release);
                 }
                 Err(error.into())
             }
@@ -61,7 +78,7 @@ impl Link {
 
     /// Whether a connection can be used: every connection that was open when a write was refused is replaced.
     pub(crate) fn is_trusted(&self, connection: &PoolConnectionMetadata) -> bool {
-        match self.0.refused_at.load(Ordering::Acquire) {
+        match self.shared.refused_at.load(Ordering::Acquire) {
             0 => true,
             refused_at => {
                 let since = self.millis().saturating_sub(refused_at - 1);
@@ -86,7 +103,7 @@ impl Link {
     }
 
     fn millis(&self) -> u64 {
-        u64::try_from(self.0.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(self.shared.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
 

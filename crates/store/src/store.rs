@@ -87,6 +87,21 @@ impl Engine {
     }
 }
 
+/// What a transaction is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// It only reads.
+    Read,
+    /// It may write.
+    Write,
+}
+
+/// Lifts the limits of a session for one transaction. Locks keep theirs.
+const PATIENT_TRANSACTION: [&str; 2] = [
+    "SET LOCAL statement_timeout = 0",
+    "SET LOCAL idle_in_transaction_session_timeout = 0",
+];
+
 /// Counts a waiting transaction.
 struct Waiting<'a>(&'a AtomicU32);
 
@@ -181,6 +196,38 @@ impl Store {
                 }
             }
         })
+    }
+
+    /// A transaction that copies a whole database: a snapshot of one moment if it only reads, and one whose owner may be idle
+    /// for long and whose statements may take long.
+    pub(crate) async fn patient(&self, access: Access) -> Result<Tx, StoreError> {
+        match &self.engine {
+            Engine::Sqlite { sqlite, file } => {
+                file.check()?;
+                let session = match access {
+                    Access::Read => sqlite.read_patiently().await,
+                    Access::Write => sqlite.write_patiently().await,
+                };
+                session.map(Tx::of_session)
+            }
+            Engine::Postgres { pool, link, .. } => {
+                let begin = match access {
+                    Access::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+                    Access::Write => "BEGIN ISOLATION LEVEL READ COMMITTED",
+                };
+                let tx = link.bounded(pool.begin_with(begin)).await?;
+                let mut tx = Tx::on_postgres(tx, link.patient());
+                for setting in PATIENT_TRANSACTION {
+                    tx.execute(setting, &[]).await?;
+                }
+                Ok(tx)
+            }
+        }
+    }
+
+    /// The engine of the activity, if it is in a separate file.
+    pub(crate) fn separate_activity(&self) -> Option<Self> {
+        self.activity.is_some().then(|| self.activity().0)
     }
 
     /// Runs a whole transaction that may write: committed if `body` returns `Ok`, undone if it returns `Err`.

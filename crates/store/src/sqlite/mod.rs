@@ -67,12 +67,22 @@ impl Sqlite {
 
     /// A transaction that may write, statement by statement.
     pub(crate) async fn write(&self, urgency: Urgency) -> Result<SessionHandle, StoreError> {
-        self.writer.session(urgency).await
+        self.writer.session(urgency, false).await
+    }
+
+    /// The same, whose owner may be idle for long. Nothing else is written in the meantime.
+    pub(crate) async fn write_patiently(&self) -> Result<SessionHandle, StoreError> {
+        self.writer.session(Urgency::Person, true).await
     }
 
     /// A transaction that only reads, statement by statement.
     pub(crate) async fn read(&self) -> Result<SessionHandle, StoreError> {
-        self.readers.session(Urgency::Person).await
+        self.readers.session(Urgency::Person, false).await
+    }
+
+    /// The same, whose owner may be idle for long.
+    pub(crate) async fn read_patiently(&self) -> Result<SessionHandle, StoreError> {
+        self.readers.session(Urgency::Person, true).await
     }
 
     /// How the connections are used.
@@ -144,12 +154,13 @@ impl Queue {
     }
 
     /// Begins a session; waiting for the connection and for another process together takes at most [`BUSY_AFTER`].
-    async fn session(&self, urgency: Urgency) -> Result<SessionHandle, StoreError> {
+    async fn session(&self, urgency: Urgency, is_patient: bool) -> Result<SessionHandle, StoreError> {
         let (begun, told) = oneshot::channel();
         let (sender, receiver) = steps::channel();
         let session = Session {
             begun,
             steps: receiver,
+            is_patient,
         };
         self.waiting
             .push(Job::Session(session), urgency, Instant::now())?;
@@ -202,6 +213,20 @@ impl SessionHandle {
     pub(crate) async fn fetch_all(&self, text: SqlStr, values: &[Value]) -> Result<Vec<Row>, StoreError> {
         let rows = self.ask(|reply| Step::Fetch(sql(text, values), reply)).await?;
         Ok(rows.into_iter().map(Row::Sqlite).collect())
+    }
+
+    /// Runs several statements on the connection's thread.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&rusqlite::Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.ask(|reply| {
+            Step::Run(Box::new(move |connection| {
+                // The owner may have left; then its transaction is rolled back.
+                let _ = reply.send(work(connection));
+            }))
+        })
+        .await
     }
 
     pub(crate) async fn commit(self) -> Result<(), StoreError> {

@@ -134,7 +134,14 @@ mod tests {
     fn job() -> (Job, Owner) {
         let (begun, owner) = oneshot::channel();
         let (_, steps) = mpsc::channel();
-        (Job::Session(Session { begun, steps }), owner)
+        (
+            Job::Session(Session {
+                begun,
+                steps,
+                is_patient: false,
+            }),
+            owner,
+        )
     }
 
     fn push(waiting: &Waiting, urgency: Urgency, now: Instant) -> Option<Owner> {

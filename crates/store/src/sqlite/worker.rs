@@ -29,6 +29,9 @@ const BATCH: usize = 64;
 /// A session whose owner sends nothing for this long is rolled back, because every other writer waits for it.
 pub(super) const SESSION_IDLE_MAX: Duration = Duration::from_secs(30);
 
+/// The same for a session that copies a whole database, perhaps to a slow disk or network.
+const PATIENT_IDLE_MAX: Duration = Duration::from_hours(1);
+
 /// The work of a thread.
 pub(super) enum Job {
     /// A transaction whose owner sends its statements.
@@ -65,7 +68,12 @@ pub(super) struct Session {
     pub(super) begun: oneshot::Sender<Result<(), StoreError>>,
     /// The steps its owner sends; if the channel closes without a commit, the transaction is rolled back.
     pub(super) steps: mpsc::Receiver<Step>,
+    /// Whether its owner may be idle for longer than others.
+    pub(super) is_patient: bool,
 }
+
+/// Work with the connection of a session, which sends its own result.
+pub(super) type Work = Box<dyn FnOnce(&Connection) + Send>;
 
 /// A step of a session.
 pub(super) enum Step {
@@ -73,6 +81,8 @@ pub(super) enum Step {
     Execute(Sql, oneshot::Sender<Result<u64, StoreError>>),
     /// A statement that returns rows.
     Fetch(Sql, oneshot::Sender<Result<Vec<SqliteRow>, StoreError>>),
+    /// Several statements that cross to this thread together.
+    Run(Work),
     /// The end.
     Commit(oneshot::Sender<Result<(), StoreError>>),
 }
@@ -182,8 +192,14 @@ impl Worker {
             return self.give_up(connection);
         }
         // An owner that leaves in the middle closes the channel; its last response goes nowhere.
-        while let Ok(step) = session.steps.recv_timeout(self.idle_max) {
+        let idle_max = if session.is_patient {
+            PATIENT_IDLE_MAX
+        } else {
+            self.idle_max
+        };
+        while let Ok(step) = session.steps.recv_timeout(idle_max) {
             match step {
+                Step::Run(work) => work(&connection),
                 Step::Execute(sql, reply) => {
                     let _ = reply.send(connection::execute(&connection, sql.text.as_str(), &sql.values));
                 }
@@ -384,7 +400,11 @@ mod tests {
         for _ in 0..2 {
             let (begun, told) = oneshot::channel();
             let (sender, steps) = mpsc::channel::<Step>();
-            let job = Job::Session(Session { begun, steps });
+            let job = Job::Session(Session {
+                begun,
+                steps,
+                is_patient: false,
+            });
             waiting.push(job, Urgency::Person, Instant::now()).unwrap();
             owners.push((told, sender));
         }
