@@ -31,8 +31,7 @@ impl Store {
             proof = find(&mut tx).await?;
             tx.commit().await?;
         }
-        let opened = proof.and_then(|sealed| keyring.open(Purpose::KeyCheck, CONTEXT, &sealed).ok());
-        if opened.as_deref() == Some(PROOF) {
+        if proof.is_some_and(|sealed| is_proof_of(&sealed, keyring)) {
             return Ok(());
         }
         Err(StoreError::Refused(
@@ -51,6 +50,13 @@ impl Store {
         let mut tx = self.read().await?;
         find(&mut tx).await
     }
+}
+
+/// Whether a sealed proof is one of this keyring.
+pub fn is_proof_of(proof: &SealedText, keyring: &Keyring) -> bool {
+    keyring
+        .open(Purpose::KeyCheck, CONTEXT, proof)
+        .is_ok_and(|opened| opened == PROOF)
 }
 
 async fn find(tx: &mut Tx) -> Result<Option<SealedText>, StoreError> {

@@ -20,6 +20,7 @@ pub mod client_block;
 pub mod client_document;
 pub mod client_use;
 pub mod connection_session;
+pub mod copy;
 pub mod directory;
 pub mod ended_session;
 pub mod gateway;
@@ -54,6 +55,7 @@ pub mod used_assertion;
 pub mod user;
 pub mod user_source;
 
+mod cell;
 mod error;
 mod file;
 mod keyring;

@@ -10,7 +10,10 @@ use serde::{
 };
 use sqlx::{Row as _, postgres::PgRow};
 
-use crate::StoreError;
+use crate::{
+    StoreError,
+    cell::{Cell, Kind},
+};
 
 /// One row of a result.
 pub(crate) enum Row {
@@ -54,6 +57,26 @@ impl SqliteRow {
 }
 
 impl Row {
+    /// A value by its place; `None` if it is not of this kind.
+    pub(crate) fn cell(&self, place: usize, kind: Kind) -> Option<Cell> {
+        match (self, kind) {
+            (Self::Sqlite(row), _) => match (row.values.get(place)?, kind) {
+                (Stored::Null, _) => Some(Cell::Null),
+                (Stored::Integer(number), Kind::Int) => Some(Cell::Int(*number)),
+                (Stored::Text(text), Kind::Text) => Some(Cell::Text(text.clone())),
+                _ => None,
+            },
+            (Self::Postgres(row), Kind::Int) => {
+                let number: Option<i64> = row.try_get(place).ok()?;
+                Some(number.map_or(Cell::Null, Cell::Int))
+            }
+            (Self::Postgres(row), Kind::Text) => {
+                let text: Option<String> = row.try_get(place).ok()?;
+                Some(text.map_or(Cell::Null, Cell::Text))
+            }
+        }
+    }
+
     pub(crate) fn text(&self, column: &'static str) -> Result<String, StoreError> {
         self.opt_text(column)?.ok_or(StoreError::Corrupt { what: column })
     }

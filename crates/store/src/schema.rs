@@ -5,11 +5,11 @@ mod on_sqlite;
 use std::{borrow::Cow, sync::LazyLock};
 
 use sqlx::{
-    AssertSqlSafe, Executor as _, SqlSafeStr as _,
+    AssertSqlSafe, Executor as _, PgPool, SqlSafeStr as _,
     migrate::{MigrateError, Migration, MigrationType, Migrator},
 };
 
-use crate::{Store, StoreError, assertion_origin, store::Engine, value::values};
+use crate::{Store, StoreError, Tx, assertion_origin, store::Engine, value::values};
 
 type Text = (i64, &'static str, &'static str);
 
@@ -46,27 +46,60 @@ fn migrator<'t>(texts: impl Iterator<Item = &'t Text>, mark: &str) -> Migrator {
 const PATIENT_SESSION: &str =
     "SET lock_timeout = 0; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0";
 
+/// All migrations of a database.
+fn all(migrations: &Migrator) -> Migrator {
+    Migrator::with_migrations(migrations.iter().cloned().collect())
+}
+
+/// The migrations with these versions.
+fn only(migrations: &Migrator, versions: &[i64]) -> Migrator {
+    let known = migrations
+        .iter()
+        .filter(|migration| versions.contains(&migration.version));
+    Migrator::with_migrations(known.cloned().collect())
+}
+
+async fn run_on_postgres(pool: &PgPool, migrations: &Migrator) -> Result<(), StoreError> {
+    // A separate connection, closed afterwards: an advisory lock lasts as long as its session.
+    let mut connection = pool.acquire().await?.detach();
+    connection.execute(PATIENT_SESSION).await?;
+    let result = migrations.run_direct(None, &mut connection, false).await;
+    sqlx::Connection::close(connection).await?;
+    result.map_err(StoreError::of_migration)
+}
+
 impl Store {
     /// Migrates the schema. Safe when several replicas start at once: on PostgreSQL behind an advisory lock,
     /// on SQLite in one write transaction. Values that SQL cannot compute from older rows are filled in afterwards.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         match &self.engine {
             Engine::Sqlite { .. } => {
-                on_sqlite::migrate(self, &OF_MAIN_FILE).await?;
-                on_sqlite::migrate(&self.activity().0, &OF_ACTIVITY_FILE).await?;
+                on_sqlite::migrate(self, all(&OF_MAIN_FILE)).await?;
+                on_sqlite::migrate(&self.activity().0, all(&OF_ACTIVITY_FILE)).await?;
             }
-            Engine::Postgres { pool, .. } => {
-                // A separate connection, closed afterwards: an advisory lock lasts as long as its session.
-                let mut connection = pool.acquire().await?.detach();
-                connection.execute(PATIENT_SESSION).await?;
-                let result = OF_POSTGRES.run_direct(None, &mut connection, false).await;
-                sqlx::Connection::close(connection).await?;
-                result.map_err(StoreError::of_migration)?;
-            }
+            Engine::Postgres { pool, .. } => run_on_postgres(pool, &OF_POSTGRES).await?,
         }
         let mut tx = self.write().await?;
         assertion_origin::fill_in(&mut tx).await?;
         tx.commit().await
+    }
+
+    /// Brings an empty database to the state of another one: applies the migrations with these versions and no others, whose
+    /// values no program has to fill in. A version that this program does not know is `Refused`.
+    pub async fn migrate_to(&self, versions: &[i64]) -> Result<(), StoreError> {
+        if let Some(unknown) = versions
+            .iter()
+            .find(|version| !OF_POSTGRES.version_exists(**version))
+        {
+            return Err(newer(*unknown));
+        }
+        match &self.engine {
+            Engine::Sqlite { .. } => {
+                on_sqlite::migrate(self, only(&OF_MAIN_FILE, versions)).await?;
+                on_sqlite::migrate(&self.activity().0, only(&OF_ACTIVITY_FILE, versions)).await
+            }
+            Engine::Postgres { pool, .. } => run_on_postgres(pool, &only(&OF_POSTGRES, versions)).await,
+        }
     }
 
     /// Whether the schema is up to date, for `doctor`; a schema of a newer version is `Refused`.
@@ -80,27 +113,26 @@ impl Store {
         }
     }
 
+    /// The versions of the migrations that the database has, in order; none if it has no tables yet.
+    pub async fn migrations(&self) -> Result<Vec<i64>, StoreError> {
+        let mut versions = applied(&mut self.read().await?).await?.unwrap_or_default();
+        if matches!(self.engine, Engine::Sqlite { .. }) {
+            versions.extend(
+                applied(&mut self.activity().read().await?)
+                    .await?
+                    .unwrap_or_default(),
+            );
+            versions.sort_unstable();
+        }
+        Ok(versions)
+    }
+
     /// Whether these migrations were applied.
     async fn has_all(&self, migrations: &Migrator) -> Result<bool, StoreError> {
         let mut tx = self.read().await?;
-        let exists = match self.engine {
-            Engine::Sqlite { .. } => "SELECT name FROM sqlite_master WHERE name = $1",
-            Engine::Postgres { .. } => "SELECT relname FROM pg_class WHERE oid = to_regclass($1)",
-        };
-        if tx
-            .fetch_optional(exists, values!["_sqlx_migrations"])
-            .await?
-            .is_none()
-        {
+        let Some(applied) = applied(&mut tx).await? else {
             return Ok(false);
-        }
-        let rows = tx
-            .fetch_all("SELECT version FROM _sqlx_migrations WHERE success", &[])
-            .await?;
-        let applied: Vec<i64> = rows
-            .iter()
-            .map(|row| row.int("version"))
-            .collect::<Result<_, _>>()?;
+        };
         if let Some(unknown) = applied
             .iter()
             .find(|version| !migrations.version_exists(**version))
@@ -111,6 +143,28 @@ impl Store {
             .iter()
             .all(|migration| applied.contains(&migration.version)))
     }
+}
+
+/// The versions of the migrations that a database has, in order; `None` if none was ever applied.
+pub(crate) async fn applied(tx: &mut Tx) -> Result<Option<Vec<i64>>, StoreError> {
+    let exists = if tx.is_on_postgres() {
+        "SELECT relname FROM pg_class WHERE oid = to_regclass($1)"
+    } else {
+        "SELECT name FROM sqlite_master WHERE name = $1"
+    };
+    if tx
+        .fetch_optional(exists, values!["_sqlx_migrations"])
+        .await?
+        .is_none()
+    {
+        return Ok(None);
+    }
+    let sql = "SELECT version FROM _sqlx_migrations WHERE success ORDER BY version";
+    let rows = tx.fetch_all(sql, &[]).await?;
+    rows.iter()
+        .map(|row| row.int("version"))
+        .collect::<Result<_, _>>()
+        .map(Some)
 }
 
 impl StoreError {

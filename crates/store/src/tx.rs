@@ -2,6 +2,7 @@
 
 pub(crate) mod chain;
 pub mod revision;
+mod rows;
 mod whole;
 
 use gatewright_domain::id::ProjectId;

@@ -11,7 +11,7 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS _sqlx_migrations (version BIGINT
     checksum BLOB NOT NULL, execution_time BIGINT NOT NULL)";
 
 /// Applies the missing ones, all in one transaction.
-pub(super) async fn migrate(store: &Store, migrations: &'static Migrator) -> Result<(), StoreError> {
+pub(super) async fn migrate(store: &Store, migrations: Migrator) -> Result<(), StoreError> {
     store
         .transact(Urgency::Person, move |tx| {
             Box::pin(async move {
