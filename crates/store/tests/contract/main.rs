@@ -10,6 +10,7 @@ mod account_fixtures;
 mod activity_fixtures;
 mod denials;
 mod fixtures;
+mod generated;
 mod world;
 
 mod account_addresses;
@@ -32,6 +33,7 @@ mod codes;
 mod configuration;
 mod connection_sessions;
 mod contents;
+mod copies;
 mod ended_sessions;
 mod faults;
 mod gateway_list;
