@@ -237,7 +237,7 @@ impl Keyring {
 
     /// Whether a value is sealed with the current sealing key; if not, a rotation re-encrypts it.
     pub fn is_current(&self, sealed: &SealedText) -> bool {
-        sealed.0.split('.').nth(1) == Some(self.sealing_key_id())
+        sealed.key_id() == Some(self.sealing_key_id())
     }
 
     /// HMAC-SHA256 under every key's subkey of a purpose, the sealing key's first.

@@ -18,6 +18,13 @@ const MAX_ORIGINS: usize = 20;
 #[serde(transparent)]
 pub struct SealedText(pub String);
 
+impl SealedText {
+    /// The ID of the master key that sealed it.
+    pub fn key_id(&self) -> Option<&str> {
+        self.0.split('.').nth(1)
+    }
+}
+
 impl std::fmt::Debug for SealedText {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("SealedText([redacted])")

@@ -15,6 +15,7 @@ use crate::StoreError;
 pub use crate::{
     cell::{Cell, Cells, NotARow},
     keyring::is_proof_of,
+    schema::{known_migrations, unknown_migration},
 };
 pub use loading::Loading;
 pub use snapshot::{Pages, Snapshot};

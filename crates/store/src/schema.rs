@@ -68,6 +68,19 @@ async fn run_on_postgres(pool: &PgPool, migrations: &Migrator) -> Result<(), Sto
     result.map_err(StoreError::of_migration)
 }
 
+/// The first of these versions of migrations that this program does not know, so a newer one wrote them.
+pub fn unknown_migration(versions: &[i64]) -> Option<i64> {
+    versions
+        .iter()
+        .copied()
+        .find(|version| !OF_POSTGRES.version_exists(*version))
+}
+
+/// The versions of all migrations that this program knows, in order.
+pub fn known_migrations() -> Vec<i64> {
+    OF_POSTGRES.iter().map(|migration| migration.version).collect()
+}
+
 impl Store {
     /// Migrates the schema. Safe when several replicas start at once: on PostgreSQL behind an advisory lock,
     /// on SQLite in one write transaction. Values that SQL cannot compute from older rows are filled in afterwards.
@@ -87,11 +100,8 @@ impl Store {
     /// Brings an empty database to the state of another one: applies the migrations with these versions and no others, whose
     /// values no program has to fill in. A version that this program does not know is `Refused`.
     pub async fn migrate_to(&self, versions: &[i64]) -> Result<(), StoreError> {
-        if let Some(unknown) = versions
-            .iter()
-            .find(|version| !OF_POSTGRES.version_exists(**version))
-        {
-            return Err(newer(*unknown));
+        if let Some(unknown) = unknown_migration(versions) {
+            return Err(newer(unknown));
         }
         match &self.engine {
             Engine::Sqlite { .. } => {

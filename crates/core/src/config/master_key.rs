@@ -50,7 +50,32 @@ pub fn configured(config: &Config) -> anyhow::Result<Vec<MasterKey>> {
     config.keys.master.iter().enumerate().map(read_entry).collect()
 }
 
-fn create_data_dir(path: &Path) -> anyhow::Result<()> {
+/// The keys that the configuration names, or else the generated one on SQLite; none if there is none yet. Creates nothing.
+pub fn existing(config: &Config) -> anyhow::Result<Vec<MasterKey>> {
+    let mut keys = configured(config)?;
+    let generated = config.database.data_dir.join(GENERATED_FILE);
+    if keys.is_empty() && !config.is_postgres() && generated.exists() {
+        keys.push(read(&generated)?);
+    }
+    Ok(keys)
+}
+
+/// Writes a key to where a first start on SQLite would generate one, for a database that comes from elsewhere. An existing file
+/// stays, and its key is what is returned.
+pub fn install(data_dir: &Path, key: &MasterKey, entropy: &dyn Entropy) -> anyhow::Result<MasterKey> {
+    let path = data_dir.join(GENERATED_FILE);
+    write_new(&path, key, entropy)
+        .with_context(|| format!("the master key {} cannot be written", path.display()))?;
+    read(&path)
+}
+
+/// Reads a key from a file.
+pub fn from_file(path: &Path) -> anyhow::Result<MasterKey> {
+    read(path)
+}
+
+/// Creates the data folder, readable only by its owner, if it is missing.
+pub fn create_data_dir(path: &Path) -> anyhow::Result<()> {
     if path.is_dir() {
         return Ok(());
     }

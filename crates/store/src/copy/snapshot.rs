@@ -83,6 +83,12 @@ impl Snapshot {
         self.shapes.iter().map(|shape| shape.table.name).collect()
     }
 
+    /// The tables with the names of their columns, in the same order.
+    pub fn headings(&self) -> Vec<(&'static str, Vec<String>)> {
+        let heading = |shape: &Shape| (shape.table.name, shape.names());
+        self.shapes.iter().map(heading).collect()
+    }
+
     /// Begins to read a table, by its place in [`Snapshot::tables`].
     pub async fn pages(&mut self, place: usize) -> Result<Pages<'_>, StoreError> {
         let shape = self
