@@ -3,6 +3,7 @@
 //! The program: the command line, the listener, background jobs and the demo. What it serves is in the crates below:
 //! `admin`, `gateway` and `core`.
 
+mod backup;
 mod cli;
 mod demo;
 mod jobs;
