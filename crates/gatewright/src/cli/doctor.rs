@@ -1,5 +1,6 @@
 //! `gatewright doctor`: checks the whole installation and says how to fix each failure.
 
+mod archive;
 mod collector;
 mod remote;
 mod report;
@@ -28,6 +29,13 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let mut report = Report::new(std::io::stdout());
     examine(&mut report, config).await;
     Ok(report.finish())
+}
+
+/// Checks a backup.
+pub(super) fn backup(config: &Config, file: &Path) -> ExitCode {
+    let mut report = Report::new(std::io::stdout());
+    archive::check(&mut report, config, file);
+    report.finish()
 }
 
 async fn examine(report: &mut Report<impl Write>, config: Config) {

@@ -2,12 +2,15 @@
 
 mod admin;
 mod audit;
+mod backup;
 mod config;
 mod doctor;
 mod health;
 mod keys;
 mod manual;
 mod migrate;
+mod moving;
+mod restore;
 mod serve;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
@@ -44,9 +47,19 @@ enum Command {
     /// Ask the process that serves with this configuration on this machine whether it is ready. Exit code 1: it is not.
     Health,
     /// Check the whole installation and say how to fix each failure.
-    Doctor,
+    Doctor {
+        /// Check this backup instead: read it whole, and say what it contains and whether the configured master key opens it.
+        #[arg(long, value_name = "FILE")]
+        backup: Option<PathBuf>,
+    },
     /// Bring the database up to date. `serve` also does this when it starts.
     Migrate,
+    /// Write the whole database into one file, while the instance runs.
+    Backup(backup::Arguments),
+    /// Restore a backup into an empty database.
+    Restore(restore::Arguments),
+    /// Move everything from SQLite to PostgreSQL. Everyone stays signed in.
+    Move(moving::Arguments),
     /// Rotate master keys.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -99,9 +112,24 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Health => health::run(&crate::config::load(&source)?),
         Command::Completions { shell } => manual::completions(Cli::command(), shell),
         Command::Man { folder } => manual::pages(Cli::command(), folder.as_deref()),
-        Command::Doctor => {
+        Command::Doctor { backup } => {
             let (config, _log) = load_for_tool(&source)?;
-            runtime()?.block_on(doctor::run(config))
+            match backup {
+                Some(file) => Ok(doctor::backup(&config, &file)),
+                None => runtime()?.block_on(doctor::run(config)),
+            }
+        }
+        Command::Backup(arguments) => {
+            let (config, _log) = load_for_tool(&source)?;
+            runtime()?.block_on(backup::run(&arguments, &config))
+        }
+        Command::Restore(arguments) => {
+            let (config, _log) = load_for_tool(&source)?;
+            runtime()?.block_on(restore::run(&arguments, &config))
+        }
+        Command::Move(arguments) => {
+            let (config, _log) = load_for_tool(&source)?;
+            runtime()?.block_on(moving::run(&arguments, &config))
         }
         Command::Migrate => {
             let (config, _log) = load_for_tool(&source)?;

@@ -21,11 +21,7 @@ pub(crate) struct Presence {
 
 /// Says in a data folder that this process serves from it.
 pub(crate) fn announce(data_dir: &Path) -> io::Result<Presence> {
-    let file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(data_dir.join(LOCK_FILE))?;
+    let file = open(data_dir)?;
     // Exclusive for a moment, then shared: so each process sees whether another one is there, whichever came first.
     let has_company = match file.try_lock() {
         Ok(()) => {
@@ -46,6 +42,30 @@ pub(crate) fn announce(data_dir: &Path) -> io::Result<Presence> {
     })
 }
 
+/// Held by a process that needs a data folder from which no other process serves.
+#[derive(Debug)]
+pub(crate) struct Alone {
+    _held: File,
+}
+
+/// Makes sure that no process serves from a data folder; `None` if one does.
+pub(crate) fn alone(data_dir: &Path) -> io::Result<Option<Alone>> {
+    let file = open(data_dir)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(Alone { _held: file })),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn open(data_dir: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(data_dir.join(LOCK_FILE))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,5 +84,18 @@ mod tests {
         assert!(!announce(folder.path()).unwrap().has_company);
         let elsewhere = tempfile::tempdir().unwrap();
         assert!(!announce(elsewhere.path()).unwrap().has_company);
+    }
+
+    #[test]
+    fn a_process_is_alone_only_while_no_other_serves() {
+        let folder = tempfile::tempdir().unwrap();
+        let serving = announce(folder.path()).unwrap();
+        assert!(alone(folder.path()).unwrap().is_none());
+        drop(serving);
+        let alone_here = alone(folder.path()).unwrap().unwrap();
+        assert!(alone(folder.path()).unwrap().is_none());
+        assert!(announce(folder.path()).unwrap().has_company);
+        drop(alone_here);
+        assert!(!announce(folder.path()).unwrap().has_company);
     }
 }
