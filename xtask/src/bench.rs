@@ -53,6 +53,9 @@ pub(crate) struct Options {
     /// How many rows of activity are written.
     #[arg(long, default_value_t = 10_000_000)]
     rows: u32,
+    /// People with a grant each whose instance is backed up, restored and moved.
+    #[arg(long, default_value_t = 100_000)]
+    copied: u32,
     /// The cargo profile to measure: `dist` is what is shipped; `release` and `dev` build faster, to try the benchmark out.
     #[arg(long, default_value = "dist")]
     profile: String,
@@ -83,6 +86,8 @@ enum Part {
     Lists,
     /// How five hundred slow calls of one person affect others.
     Descriptors,
+    /// How long a backup, a restore and a move to PostgreSQL take.
+    Copies,
     /// Tool calls with and without activity; how fast millions of rows are written and read, on both stores.
     Activity,
 }
@@ -137,6 +142,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         Part::Dashboard,
         Part::Revocations,
         Part::Activity,
+        Part::Copies,
     ];
     if with_stores.into_iter().any(wanted) {
         let postgres = Postgres::start()?;
@@ -161,6 +167,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
             let rows = options.rows.to_string();
             let arguments = [&measured[..], &["--rows", &rows]].concat();
             script("activity.mjs", &arguments, Some(&postgres))?;
+        }
+        if wanted(Part::Copies) {
+            let copied = options.copied.to_string();
+            script("copies.mjs", &["--copied", &copied], Some(&postgres))?;
         }
         if wanted(Part::Revocations) {
             let arguments = ["--standing", options.revocations.as_str()];
