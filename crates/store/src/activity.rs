@@ -14,9 +14,10 @@ mod pruning;
 mod reading;
 mod writing;
 
+pub(crate) use arguments::size_of_arguments;
 pub use arguments::{
     delete_arguments_of_gateway, delete_arguments_of_person, find_arguments, gateways_with_arguments,
-    persons_with_arguments, write_arguments,
+    persons_with_arguments, prune_arguments, write_arguments,
 };
 pub use filter::{ActivityFilter, LOOK_AT};
 pub use following::{FollowedActivity, follow, next_at};

@@ -186,6 +186,41 @@ pub async fn prune(tx: &mut Tx, period: Period, before: Timestamp, limit: u32) -
     tx.execute(sql, values![period.number(), before, limit]).await
 }
 
+/// The projects that have more than this many counts of minutes and hours by tool, client and person, and how many. It reads the whole index: call it now and then.
+pub async fn with_many_names(tx: &mut Tx, most: u64) -> Result<Vec<(ProjectId, u64)>, StoreError> {
+    let sql = "SELECT project_id, COUNT(*) AS stored FROM activity_rollups \
+               WHERE seconds < $2 AND dimension IN ('tool', 'client', 'person') \
+               GROUP BY project_id HAVING COUNT(*) > $1";
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let rows = tx.fetch_all(sql, values![most, Period::Day.number()]).await?;
+    rows.iter()
+        .map(|row| Ok((row.id("project_id")?, row.small("stored")?)))
+        .collect()
+}
+
+/// Deletes the oldest counts of a project by tool, client and person, of minutes and hours, at most `limit`; returns how many. What
+/// is kept are the counts by day, and those of the whole project, its gateways and its servers.
+pub async fn prune_names(tx: &mut Tx, project: ProjectId, limit: u32) -> Result<u64, StoreError> {
+    let mut oldest = None;
+    for period in [Period::Minute, Period::Hour] {
+        let sql = "SELECT begins_at FROM activity_rollups WHERE project_id = $1 AND seconds = $2 \
+                   AND dimension IN ('tool', 'client', 'person') ORDER BY begins_at LIMIT 1";
+        let row = tx.fetch_optional(sql, values![project, period.number()]).await?;
+        if let Some(row) = row {
+            let begin = (row.time("begins_at")?, period.number());
+            oldest = Some(oldest.map_or(begin, |other| begin.min(other)));
+        }
+    }
+    let Some((_, period)) = oldest else {
+        return Ok(0);
+    };
+    let sql = "DELETE FROM activity_rollups WHERE (project_id, seconds, begins_at, dimension, item) IN \
+               (SELECT project_id, seconds, begins_at, dimension, item FROM activity_rollups \
+               WHERE project_id = $1 AND seconds = $2 AND dimension IN ('tool', 'client', 'person') \
+               ORDER BY begins_at LIMIT $3)";
+    tx.execute(sql, values![project, period, limit]).await
+}
+
 /// Deletes the counts of a project.
 pub(crate) async fn forget_of_project(tx: &mut Tx, project: ProjectId) -> Result<(), StoreError> {
     let sql = "DELETE FROM activity_rollups WHERE project_id = $1";

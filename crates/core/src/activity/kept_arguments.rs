@@ -7,6 +7,7 @@ use std::{
 
 use gatewright_domain::{
     Timestamp,
+    activity::ARGUMENTS_MAX,
     gateway::RecordArguments,
     id::{GatewayId, ProjectId},
 };
@@ -14,6 +15,8 @@ use gatewright_store::{
     Store, StoreError, activity as rows, gateway,
     names::{self, Kind},
 };
+
+use super::retention::wanted;
 
 /// Rows deleted in one transaction.
 const PIECE: u32 = 2_000;
@@ -47,6 +50,31 @@ impl KeptArguments {
             while in_time() && delete_of_gateway(store, project, id, before).await? >= u64::from(PIECE) {}
         }
         self.forget_persons(store, in_time).await
+    }
+
+    /// Deletes the oldest of all gateways if they take more bytes than this.
+    pub(super) async fn bound(
+        &self,
+        store: &Store,
+        limit: i64,
+        in_time: impl Fn() -> bool,
+    ) -> Result<(), StoreError> {
+        let activity = store.activity();
+        let mut size = activity.size_of_arguments().await?;
+        let wanted = wanted(size, limit);
+        while size > wanted && in_time() {
+            // As many as can go for certain: they are of very different lengths.
+            let beyond = usize::try_from(size - wanted).unwrap_or(usize::MAX) / ARGUMENTS_MAX;
+            let piece = u32::try_from(beyond).unwrap_or(u32::MAX).clamp(20, PIECE);
+            let (count, bytes) = activity
+                .transact(move |tx| Box::pin(rows::prune_arguments(tx, piece)))
+                .await?;
+            if count == 0 {
+                break;
+            }
+            size -= bytes;
+        }
+        Ok(())
     }
 
     async fn forget_persons(&mut self, store: &Store, in_time: impl Fn() -> bool) -> Result<(), StoreError> {

@@ -2,6 +2,7 @@
 //! request waits for it.
 
 mod kept_arguments;
+mod kept_counts;
 mod recorder;
 mod retention;
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use gatewright_domain::{Clock, Timestamp, activity_rollup::Period, id::ProjectId};
-use gatewright_store::{Store, StoreError, activity as rows, activity_rollup, project};
+use gatewright_domain::{Clock, id::ProjectId};
+use gatewright_store::{Store, StoreError, activity as rows, project};
 
-use super::kept_arguments::KeptArguments;
+use super::{kept_arguments::KeptArguments, kept_counts::KeptCounts};
 use crate::config::ActivityConfig;
 
 /// Rows deleted in one transaction: some hundredths of a second.
@@ -16,6 +16,20 @@ const BUDGET: Duration = Duration::from_secs(20);
 /// delete some.
 const SLACK_PERCENT: i64 = 5;
 
+/// Megabytes in bytes.
+fn limit_of(megabytes: u64) -> i64 {
+    i64::try_from(megabytes.saturating_mul(1024 * 1024)).unwrap_or(i64::MAX)
+}
+
+/// The size down to which the oldest are deleted.
+pub(super) const fn wanted(size: i64, limit: i64) -> i64 {
+    if size > limit {
+        limit - limit / 100 * SLACK_PERCENT
+    } else {
+        limit
+    }
+}
+
 /// Deletes what is too old or too much.
 #[derive(Debug, Default)]
 pub struct Retention {
@@ -24,9 +38,19 @@ pub struct Retention {
     /// The project after which the next round looks for deleted ones.
     projects_after: Option<ProjectId>,
     arguments: KeptArguments,
+    counts: KeptCounts,
 }
 
 impl Retention {
+    /// Like the default, and keeps this many counts by name of a project.
+    #[cfg(test)]
+    pub(super) fn with_names(names_max: u64) -> Self {
+        Self {
+            counts: KeptCounts::of(names_max),
+            ..Self::default()
+        }
+    }
+
     /// One round: at most 20 seconds of small pieces of work.
     pub async fn round(
         &mut self,
@@ -52,14 +76,9 @@ impl Retention {
                 }
             }
         }
-        prune_counts(store, clock.now(), in_time).await?;
-        let limit = i64::try_from(config.max_size_mb.saturating_mul(1024 * 1024)).unwrap_or(i64::MAX);
+        let limit = limit_of(config.max_size_mb);
         let mut size = activity.size().await?;
-        let wanted = if size > limit {
-            limit - limit / 100 * SLACK_PERCENT
-        } else {
-            limit
-        };
+        let wanted = wanted(size, limit);
         while size > wanted && in_time() {
             let pruned = activity
                 .transact(move |tx| Box::pin(rows::prune_oldest(tx, PIECE)))
@@ -69,6 +88,10 @@ impl Retention {
             }
             size = activity.size().await?;
         }
+        self.arguments
+            .bound(store, limit_of(config.max_arguments_mb), in_time)
+            .await?;
+        self.counts.round(store, clock.now(), in_time).await?;
         let after = self.names_after;
         let last = activity
             .transact(move |tx| Box::pin(rows::prune_names(tx, after)))
@@ -103,21 +126,4 @@ impl Retention {
         }
         Ok(())
     }
-}
-
-/// Deletes counts that are older than their period is kept.
-async fn prune_counts(store: &Store, now: Timestamp, in_time: impl Fn() -> bool) -> Result<(), StoreError> {
-    let activity = store.activity();
-    for period in Period::ALL {
-        let before = now.minus(period.kept());
-        while in_time() {
-            let gone = activity
-                .transact(move |tx| Box::pin(activity_rollup::prune(tx, period, before, PIECE)))
-                .await?;
-            if gone < u64::from(PIECE) {
-                break;
-            }
-        }
-    }
-    Ok(())
 }

@@ -2,11 +2,12 @@
 
 mod arguments;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use gatewright_domain::{
     Clock as _,
-    activity::{Activity, Outcome, RequestKind, RequestNumber},
+    activity::{Activity, ActivityCaller, Outcome, RequestKind, RequestNumber},
+    activity_rollup::{Dimension, Period, WHOLE},
     entropy::SystemEntropy,
     id::{GatewayId, ProjectId},
     project::Project,
@@ -14,7 +15,7 @@ use gatewright_domain::{
 use gatewright_store::{
     PageRequest,
     activity::{self, ActivityFilter},
-    project,
+    activity_rollup, project,
 };
 
 use super::{Recorder, Retention, recorder::ATTEMPTS};
@@ -193,6 +194,62 @@ async fn requests_are_deleted_when_they_are_too_many_the_oldest_first() {
         .await
         .unwrap();
     assert_eq!(newest.items[0].activity, last);
+}
+
+#[tokio::test]
+async fn counts_push_out_no_requests_and_the_oldest_by_name_are_deleted() {
+    let test = TestCore::with(|config| config.activity.max_size_mb = 1).await;
+    let (acme, other) = (project(&test).await, project(&test).await);
+    let of = |project: ProjectId, person: u32| {
+        let person = Some(format!("|invented-{person}-{}", "x".repeat(100)).into());
+        Activity {
+            caller: Some(Arc::new(ActivityCaller { person, client: None })),
+            ..row(&test, project)
+        }
+    };
+    write(&test, vec![of(other, 1)]).await;
+    let begin = test.clock.now();
+    for hour in 0..6 {
+        write(
+            &test,
+            (0..300).map(|number| of(acme, hour * 300 + number)).collect(),
+        )
+        .await;
+        test.clock.advance(Duration::from_hours(1));
+    }
+    round(&test, &mut Retention::with_names(1_000)).await;
+    assert_eq!((count(&test, acme).await, count(&test, other).await), (1_800, 1));
+    let activity = test.core.store.activity();
+    let mut tx = activity.read().await.unwrap();
+    let people = async |tx: &mut _, project, period: Period| {
+        let hours: Vec<_> = (0..6)
+            .map(|hour| begin.plus(Duration::from_hours(hour)))
+            .collect();
+        let begins: Vec<_> = hours.into_iter().map(|at| period.begin(at)).collect();
+        let read = activity_rollup::people(tx, project, period, &begins)
+            .await
+            .unwrap();
+        read.into_iter().map(|(_, count)| count).collect::<Vec<_>>()
+    };
+    let hours = people(&mut tx, acme, Period::Hour).await;
+    assert!(hours.len() < 6 && hours.contains(&300), "{hours:?}");
+    let stored = activity_rollup::with_many_names(&mut tx, 0).await.unwrap();
+    assert_eq!(
+        stored.iter().find(|(project, _)| *project == acme).unwrap().1,
+        1_000
+    );
+    assert_eq!(people(&mut tx, other, Period::Hour).await, [1]);
+    let whole = activity_rollup::series(
+        &mut tx,
+        acme,
+        Period::Hour,
+        Dimension::Project,
+        WHOLE,
+        &[Period::Hour.begin(begin)],
+    )
+    .await
+    .unwrap();
+    assert_eq!(whole[0].1.requests, 300, "sums are kept");
 }
 
 #[tokio::test]

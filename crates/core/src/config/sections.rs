@@ -302,7 +302,8 @@ impl Default for AuditConfig {
     }
 }
 
-/// What is recorded of the requests of gateways: who asked for what, when, and the outcome; never arguments or results.
+/// What is recorded of the requests of gateways: who asked for what, when, and the outcome. Results are never recorded, and arguments
+/// only of gateways for which an administrator turns that on.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ActivityConfig {
@@ -311,8 +312,10 @@ pub struct ActivityConfig {
     /// Days after which a request is deleted. 0 keeps requests until they take too much space.
     pub retention_days: u32,
     /// Megabytes that recorded requests can take; beyond that, the oldest are deleted. A million requests take about 70
-    /// MB on SQLite and 200 MB on PostgreSQL.
+    /// MB on SQLite and 200 MB on PostgreSQL. Counts for charts and recorded arguments are not part of it.
     pub max_size_mb: u64,
+    /// Megabytes that recorded arguments of all gateways can take; beyond that, the oldest are deleted. Their requests stay.
+    pub max_arguments_mb: u64,
 }
 
 impl Default for ActivityConfig {
@@ -321,6 +324,7 @@ impl Default for ActivityConfig {
             enabled: true,
             retention_days: 30,
             max_size_mb: 2_048,
+            max_arguments_mb: 1_024,
         }
     }
 }

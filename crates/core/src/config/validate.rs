@@ -100,6 +100,14 @@ pub(super) fn check(config: &mut Config, place: impl Fn(&str) -> String) -> Vec<
             ),
         );
     }
+    if config.activity.max_arguments_mb < MIN_ACTIVITY_MB {
+        refuse(
+            "activity.max_arguments_mb",
+            format!(
+                "recorded arguments need some room. Write at least {MIN_ACTIVITY_MB}; gateways record none unless you turn it on for them"
+            ),
+        );
+    }
     check_limits(config, &mut refuse);
     check_notifications(config, &mut refuse);
     check_administrators(config, &mut refuse);

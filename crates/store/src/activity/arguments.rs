@@ -2,7 +2,7 @@
 
 use gatewright_domain::{
     Timestamp,
-    activity::{Activity, RecordedArguments},
+    activity::{ARGUMENTS_MAX, Activity, RecordedArguments},
     id::{ActivityId, GatewayId, ProjectId},
 };
 
@@ -15,6 +15,8 @@ use crate::{
 
 /// Gateways or persons looked up at once.
 const AT_ONCE: u32 = 200;
+/// Bytes that a row takes in addition to its text: its other columns, and its entries in the indexes.
+const OVERHEAD: i64 = 256;
 
 /// Adds the arguments of rows of a batch, in the transaction that writes it, of which `first` is the number of the first row. Each is
 /// named by its place in the batch.
@@ -116,4 +118,28 @@ pub async fn delete_arguments_of_person(
     let sql = "DELETE FROM activity_arguments WHERE id IN (SELECT id FROM activity_arguments \
                WHERE person = $1 AND ($2 = '' OR project_id = $2) LIMIT $3)";
     tx.execute(sql, values![person, project, limit]).await
+}
+
+/// Bytes that all recorded arguments take, as far as their lengths say. It reads an index only.
+pub(crate) async fn size_of_arguments(tx: &mut Tx) -> Result<i64, StoreError> {
+    let sql = "SELECT CAST(COALESCE(SUM(CASE WHEN bytes < $1 THEN bytes ELSE $1 END + $2), 0) AS BIGINT) AS size \
+               FROM activity_arguments";
+    tx.fetch_one(sql, values![longest(), OVERHEAD]).await?.int("size")
+}
+
+/// Deletes the oldest recorded arguments, at most `limit`; returns how many, and how many bytes they took.
+pub async fn prune_arguments(tx: &mut Tx, limit: u32) -> Result<(u64, i64), StoreError> {
+    let sql = "DELETE FROM activity_arguments WHERE id IN (SELECT id FROM activity_arguments ORDER BY id LIMIT $1) \
+               RETURNING bytes";
+    let mut size = 0;
+    let rows = tx.fetch_all(sql, values![limit]).await?;
+    for row in &rows {
+        size += row.int("bytes")?.min(longest()) + OVERHEAD;
+    }
+    Ok((rows.len() as u64, size))
+}
+
+/// The length of the longest text that is stored.
+fn longest() -> i64 {
+    i64::try_from(ARGUMENTS_MAX).unwrap_or(i64::MAX)
 }

@@ -1,14 +1,13 @@
 //! The store as the activity sees it: a separate file on SQLite, the same database on PostgreSQL.
 
+use std::sync::LazyLock;
+
 use super::{Engine, Store};
-use crate::{Steps, StoreError, Tx, Urgency, value::values};
+use crate::{Steps, StoreError, Tx, Urgency};
 
 /// Where the activity is kept: cheap to clone. Only the statements of [`crate::activity`] find their tables here.
 #[derive(Debug, Clone)]
 pub struct ActivityStore(pub(crate) Store);
-
-/// Bytes that a row takes in a PostgreSQL table in addition to its own: its place in the page, and its entry in the index.
-const ROW_OVERHEAD: i64 = 28;
 
 impl ActivityStore {
     /// Runs a whole transaction that may write: like [`Store::transact`], for a caller that retries automatically.
@@ -38,34 +37,70 @@ impl ActivityStore {
         self.0.read()
     }
 
-    /// Bytes that the rows take. On SQLite these are the pages in use; the file keeps those that became free for later rows. On
-    /// PostgreSQL it is the number of rows times the mean size of the newest, because its files only show the free space that
-    /// they once needed.
+    /// Bytes that the rows of requests take: their number times the mean size of the newest. Files are no measure of it: they
+    /// contain counts and recorded arguments too, and keep the free space that they once needed.
     pub async fn size(&self) -> Result<i64, StoreError> {
-        match self.0.engine {
-            Engine::Sqlite { .. } => {
-                self.look(|tx| {
-                    Box::pin(async {
-                        let sql = "SELECT (page_count - freelist_count) * page_size AS bytes \
-                                   FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
-                        tx.fetch_one(sql, &[]).await?.int("bytes")
-                    })
-                })
-                .await
-            }
-            Engine::Postgres { .. } => {
-                self.look(|tx| {
-                    Box::pin(async {
-                        let sql = "SELECT CAST(COALESCE(AVG(pg_column_size(newest.*)), 0) AS BIGINT) AS bytes \
-                                   FROM (SELECT * FROM activity ORDER BY id DESC LIMIT 1000) AS newest";
-                        let mean = tx.fetch_one(sql, &[]).await?.int("bytes")?;
-                        let sql = "SELECT COALESCE(MAX(id) - MIN(id) + 1, 0) AS count FROM activity";
-                        let count = tx.fetch_one(sql, values![]).await?.int("count")?;
-                        Ok(count.saturating_mul(mean + ROW_OVERHEAD))
-                    })
-                })
-                .await
-            }
-        }
+        let mean: &'static str = match self.0.engine {
+            Engine::Sqlite { .. } => &SQLITE,
+            Engine::Postgres { .. } => POSTGRES,
+        };
+        self.look(move |tx| {
+            Box::pin(async move {
+                let mean = tx.fetch_one(mean, &[]).await?.int("bytes")?;
+                let sql = "SELECT COALESCE(MAX(id) - MIN(id) + 1, 0) AS count FROM activity";
+                let count = tx.fetch_one(sql, &[]).await?.int("count")?;
+                Ok(count.saturating_mul(mean))
+            })
+        })
+        .await
+    }
+
+    /// Bytes that recorded arguments take.
+    pub async fn size_of_arguments(&self) -> Result<i64, StoreError> {
+        self.look(|tx| Box::pin(crate::activity::size_of_arguments(tx)))
+            .await
     }
 }
+
+/// The mean size of the newest rows on PostgreSQL, with 28 bytes for the place in the page and the entry in the index.
+const POSTGRES: &str = "SELECT CAST(COALESCE(AVG(pg_column_size(newest.*)), 0) AS BIGINT) + 28 AS bytes \
+                        FROM (SELECT * FROM activity ORDER BY id DESC LIMIT 1000) AS newest";
+
+/// Columns of a row that hold numbers.
+const NUMBERS: [&str; 16] = [
+    "at",
+    "project",
+    "gateway",
+    "person",
+    "client",
+    "server",
+    "kind",
+    "item",
+    "outcome",
+    "rule",
+    "duration_us",
+    "upstream_us",
+    "bytes_in",
+    "bytes_out",
+    "request",
+    "session",
+];
+
+/// The mean size of the newest rows on SQLite, which has no function for it: the numbers of its record format
+/// (<https://www.sqlite.org/fileformat2.html#record_format>), and 26 bytes for the header, the row number and the place in the page.
+static SQLITE: LazyLock<String> = LazyLock::new(|| {
+    let number = |column: &&str| {
+        format!(
+            "CASE WHEN {column} IS NULL OR {column} IN (0, 1) THEN 0 WHEN {column} BETWEEN -128 AND 127 THEN 1 \
+             WHEN {column} BETWEEN -32768 AND 32767 THEN 2 WHEN {column} BETWEEN -8388608 AND 8388607 THEN 3 \
+             WHEN {column} BETWEEN -2147483648 AND 2147483647 THEN 4 \
+             WHEN {column} BETWEEN -140737488355328 AND 140737488355327 THEN 6 ELSE 8 END"
+        )
+    };
+    let numbers: Vec<_> = NUMBERS.iter().map(number).collect();
+    format!(
+        "SELECT CAST(COALESCE(AVG({} + COALESCE(LENGTH(trace_id), 0)), 0) AS INTEGER) + 26 AS bytes \
+         FROM (SELECT * FROM activity ORDER BY id DESC LIMIT 1000)",
+        numbers.join(" + ")
+    )
+});

@@ -226,3 +226,35 @@ async fn arguments_are_deleted_on_demand_and_with_the_person() {
     assert!(found(&test, &acme, of_ada).await.is_none());
     assert_eq!(count(&test, acme.project_id).await, 3);
 }
+
+#[tokio::test]
+async fn arguments_have_a_bound_of_their_own_and_push_out_no_requests() {
+    let test = TestCore::with(|config| {
+        config.activity.max_size_mb = 1;
+        config.activity.max_arguments_mb = 1;
+    })
+    .await;
+    let acme = recording(&test, Some(settings(&[], 7))).await;
+    let other = recording(&test, None).await;
+    write(&test, vec![row(&test, other.project_id); 300]).await;
+    let mut ids = Vec::new();
+    // 2.5 MB.
+    for number in 0..160 {
+        ids.push(
+            call(
+                &test,
+                &acme,
+                Some("|ada"),
+                &json!({"text": format!("{number:04}").repeat(4_000)}),
+            )
+            .await,
+        );
+    }
+    round(&test, &mut Retention::default()).await;
+    assert_eq!(count(&test, other.project_id).await, 300);
+    assert_eq!(count(&test, acme.project_id).await, 160);
+    let size = test.core.store.activity().size_of_arguments().await.unwrap();
+    assert!((500_000..=1024 * 1024).contains(&size), "{size}");
+    assert!(found(&test, &acme, ids[0]).await.is_none());
+    assert!(found(&test, &acme, ids[159]).await.is_some());
+}
