@@ -224,6 +224,12 @@ for (const transport of ["tcp", "tls"]) {
       if (!tls) await within(20_000, async () => (await state(id)).failed_attempts > 0, "a connection that was closed counts as delivered");
       await within(20_000, async () => (await state(id)).waiting === 0, async () => JSON.stringify(await state(id)));
     }
+    // One that accepts and does not read has nothing, although all of it fits into the buffers between.
+    const failures = (await state(id)).failed_attempts;
+    syslog.answers.push("hang");
+    await change();
+    await within(30_000, async () => (await state(id)).failed_attempts > failures, "a receiver that hangs counts as having received");
+    await within(30_000, async () => (await state(id)).waiting === 0, async () => JSON.stringify(await state(id)));
     const records = syslog.messages.map(({ record }) => record);
     assert.deepEqual(idsOf(records), since(before, await events()));
     for (const { pri, app, kind, host, record } of syslog.messages) {

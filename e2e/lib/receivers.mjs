@@ -103,11 +103,13 @@ export function readSyslog(bytes) {
 /** A syslog receiver. `answers` says of the next connections what becomes of them: `close`, without reading. */
 export async function startSyslog({ tls } = {}) {
   const receiver = { messages: [], answers: [], connections: 0 };
+  const hung = [];
   const serve = (socket) => {
     receiver.connections += 1;
     socket.on("error", () => {});
     const how = receiver.answers.shift();
     if (how === "close") return void socket.destroy();
+    if (how === "hang") return void hung.push(socket.pause());
     const parts = [];
     socket.on("data", (part) => parts.push(part));
     socket.on("end", () => {
@@ -120,5 +122,11 @@ export async function startSyslog({ tls } = {}) {
     ? createTlsServer({ ...tls, allowHalfOpen: true }, serve)
     : createTcpServer({ allowHalfOpen: true }, serve);
   const { port, stop } = await listen(server);
-  return Object.assign(receiver, { port, stop });
+  return Object.assign(receiver, {
+    port,
+    stop: () => {
+      for (const socket of hung) socket.destroy();
+      return stop();
+    },
+  });
 }

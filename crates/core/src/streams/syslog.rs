@@ -19,8 +19,9 @@ use crate::fetch::{Fetch, FetchError};
 
 /// From the first byte sent to the last.
 const DEADLINE: Duration = Duration::from_secs(15);
-/// How long the receiver may take to close its side. One that never does has read everything as far as anyone can know.
-const CLOSING: Duration = Duration::from_secs(5);
+/// How long the receiver may take to read what it has been sent and to close its side. Until then it may not have read anything: what
+/// was written may still be in buffers of either system.
+const CLOSING: Duration = Duration::from_secs(10);
 /// After the receiver has closed, a reset for what it did not read arrives within this time.
 const RESET_WITHIN: Duration = Duration::from_millis(250);
 /// Bytes that are read of what the receiver says, which has nothing to say.
@@ -48,7 +49,7 @@ pub enum SyslogError {
         reason: &'static str,
     },
     /// It took too long.
-    #[error("{0} did not read the messages in time")]
+    #[error("{0} did not read the messages and close the connection in time")]
     Timeout(String),
     /// The connection broke, or the receiver closed it before it had read everything.
     #[error("{0} closed the connection before it had read all messages")]
@@ -114,7 +115,9 @@ impl SyslogSink {
             }
             Err(closed())
         });
-        drained.await.unwrap_or(Ok(()))
+        drained
+            .await
+            .unwrap_or_else(|_| Err(SyslogError::Timeout(self.host.clone())))
     }
 
     /// Fails if the receiver refused what it had not read when it closed.
@@ -206,15 +209,19 @@ mod tests {
         assert!(text("activity", true).starts_with("<132>1 "));
     }
 
-    async fn deliver(port: u16) -> Result<(), SyslogError> {
-        let mut config = Config::default();
-        config.server.public_url = "http://127.0.0.1".to_owned();
-        let sink = SyslogSink {
+    fn sink(port: u16) -> SyslogSink {
+        SyslogSink {
             host: "127.0.0.1".to_owned(),
             port,
             tls: None,
             hostname: "gw.example".to_owned(),
-        };
+        }
+    }
+
+    async fn deliver(port: u16) -> Result<(), SyslogError> {
+        let mut config = Config::default();
+        config.server.public_url = "http://127.0.0.1".to_owned();
+        let sink = sink(port);
         let records = [record("audit", false), record("activity", false)];
         sink.deliver(&Fetch::new(&config).unwrap(), &records).await
     }
@@ -254,5 +261,29 @@ mod tests {
         let (port, _received) = receiver(false).await;
         let error = deliver(port).await.unwrap_err();
         assert!(matches!(error, SyslogError::Closed(_)), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_receiver_that_accepts_and_hangs_has_nothing_as_far_as_anyone_can_know() {
+        let (mut ours, mut theirs) = tokio::io::duplex(1_024);
+        let error = sink(1).exchange(&mut ours, b"8 message1").await.unwrap_err();
+        assert!(matches!(error, SyslogError::Timeout(_)), "{error}");
+        // Also one that reads, and then keeps the connection.
+        let (mut ours, reading) = tokio::io::duplex(1_024);
+        let reads = async {
+            let (mut reading, _kept) = tokio::io::split(reading);
+            let mut received = Vec::new();
+            reading.read_to_end(&mut received).await.unwrap();
+            std::future::pending::<()>().await;
+        };
+        let exchange = async { sink(1).exchange(&mut ours, b"8 message1").await };
+        let error = tokio::select! {
+            () = reads => unreachable!("it never ends"),
+            result = exchange => result.unwrap_err(),
+        };
+        assert!(matches!(error, SyslogError::Timeout(_)), "{error}");
+        let mut written = [0; 10];
+        theirs.read_exact(&mut written).await.unwrap();
+        assert_eq!(&written, b"8 message1");
     }
 }
