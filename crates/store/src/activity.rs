@@ -20,7 +20,7 @@ pub use arguments::{
     persons_with_arguments, prune_arguments, write_arguments,
 };
 pub use filter::{ActivityFilter, LOOK_AT};
-pub use following::{FollowedActivity, follow, next_at};
+pub use following::{Begin, FollowedActivity, Place, begin, end, follow, next_at, renew_generation};
 pub use pruning::{Pruned, forget_project, projects, prune, prune_names, prune_oldest};
 pub use reading::{find, last_row, list, since};
 pub use writing::{claim_batch, write_batch};

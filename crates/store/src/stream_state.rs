@@ -9,17 +9,23 @@ use std::collections::HashMap;
 use gatewright_domain::{
     Timestamp,
     id::{ProjectId, StreamId},
-    stream::{StreamLag, StreamState},
+    stream::{Stream, StreamLag, StreamState},
 };
 
 use crate::{
     StoreError, Tx,
+    activity::Place,
     row::Row,
+    tx::Lock,
     value::{Value, values},
 };
 
 /// The source of the place in the activity. No chain has this name.
-pub const ACTIVITY: &str = "activity";
+const ACTIVITY: &str = "activity";
+/// The source of the numbering that the place in the activity belongs to.
+const GENERATION: &str = "activity generation";
+/// The place in the activity of a stream whose only project is gone: nothing follows.
+pub const GONE: i64 = -1;
 /// Chains read at once.
 const CHAINS_MAX: u32 = 100;
 
@@ -96,35 +102,40 @@ pub async fn begin_audit(
     Ok(())
 }
 
-/// Begins the requests of a stream after this row of the activity.
-pub async fn begin_activity(
-    tx: &mut Tx,
-    id: StreamId,
-    last_row: i64,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    put(tx, id, ACTIVITY, last_row, now).await
+/// Begins the requests of a stream after this place in the activity.
+pub async fn begin_activity(tx: &mut Tx, id: StreamId, end: Place, now: Timestamp) -> Result<(), StoreError> {
+    put(tx, id, ACTIVITY, end.row, now).await?;
+    put(tx, id, GENERATION, end.generation, now).await
 }
 
 /// Forgets the places in the audit trail.
 pub async fn forget_audit(tx: &mut Tx, id: StreamId) -> Result<(), StoreError> {
-    let sql = "DELETE FROM stream_cursors WHERE stream_id = $1 AND source <> $2";
-    tx.execute(sql, values![id, ACTIVITY]).await?;
+    let sql = "DELETE FROM stream_cursors WHERE stream_id = $1 AND source NOT IN ($2, $3)";
+    tx.execute(sql, values![id, ACTIVITY, GENERATION]).await?;
     Ok(())
 }
 
 /// Forgets the place in the activity.
 pub async fn forget_activity(tx: &mut Tx, id: StreamId) -> Result<(), StoreError> {
-    let sql = "DELETE FROM stream_cursors WHERE stream_id = $1 AND source = $2";
-    tx.execute(sql, values![id, ACTIVITY]).await?;
+    let sql = "DELETE FROM stream_cursors WHERE stream_id = $1 AND source IN ($2, $3)";
+    tx.execute(sql, values![id, ACTIVITY, GENERATION]).await?;
     Ok(())
 }
 
-/// The place in the activity; 0 before the first.
-pub async fn activity_place(tx: &mut Tx, id: StreamId) -> Result<i64, StoreError> {
-    let sql = "SELECT position FROM stream_cursors WHERE stream_id = $1 AND source = $2";
-    let row = tx.fetch_optional(sql, values![id, ACTIVITY]).await?;
-    row.map_or(Ok(0), |row| row.int("position"))
+/// The place in the activity; before the first row if none is noted. [`GONE`] if nothing follows.
+pub async fn activity_place(tx: &mut Tx, id: StreamId) -> Result<Place, StoreError> {
+    let sql =
+        "SELECT source, position, updated_at FROM stream_cursors WHERE stream_id = $1 AND source IN ($2, $3)";
+    let mut place = Place::default();
+    for row in tx.fetch_all(sql, values![id, ACTIVITY, GENERATION]).await? {
+        let position = row.int("position")?;
+        if row.text("source")? == ACTIVITY {
+            (place.row, place.at) = (position, row.time("updated_at")?);
+        } else {
+            place.generation = position;
+        }
+    }
+    Ok(place)
 }
 
 /// A chain of which events wait.
@@ -184,22 +195,32 @@ pub async fn audit_lag(
 /// What arrived, or was found to be lost.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// The new place of each source.
+    /// The new place in each chain.
     pub places: Vec<(String, i64)>,
+    /// The new place in the activity: the row and its numbering.
+    pub activity: Option<(i64, i64)>,
     /// Records that arrived.
     pub delivered: i64,
     /// Records that were lost before them.
     pub lost: i64,
 }
 
-/// Notes what arrived, if the process still has the stream; `false` if it has not, and then nothing is noted.
+/// Notes what arrived, if the process still has the stream and no one has changed it since it was read; `false` otherwise, and then
+/// nothing is noted. A change may have set another place, which must not be overwritten.
 pub async fn advance(
     tx: &mut Tx,
-    id: StreamId,
+    stream: &Stream,
     holder: &str,
     now: Timestamp,
     progress: &Progress,
 ) -> Result<bool, StoreError> {
+    let id = stream.id;
+    let sql = "SELECT updated_at FROM streams WHERE id = $1";
+    let row = tx.lock_optional(sql, Lock::Share, values![id]).await?;
+    let updated_at = row.map(|row| row.time("updated_at")).transpose()?;
+    if updated_at != Some(stream.updated_at) {
+        return Ok(false);
+    }
     let arrived = (progress.delivered > 0).then_some(now);
     let found_lost = (progress.lost > 0).then_some(now);
     let sql = "UPDATE stream_states SET delivered = delivered + $3, \
@@ -211,6 +232,10 @@ pub async fn advance(
     }
     for (source, place) in &progress.places {
         put(tx, id, source, *place, now).await?;
+    }
+    if let Some((row, generation)) = progress.activity {
+        put(tx, id, ACTIVITY, row, now).await?;
+        put(tx, id, GENERATION, generation, now).await?;
     }
     Ok(true)
 }

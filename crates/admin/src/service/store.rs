@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gatewright_core::activity::{delete_arguments_at, delete_arguments_of};
 use gatewright_domain::id::{GatewayId, UserId};
 use gatewright_gateway::Gateways;
-use gatewright_store::{StoreError, Tx};
+use gatewright_store::{StoreError, Tx, activity};
 
 use super::authority::{MayChange, Reads, Writes};
 
@@ -54,6 +54,19 @@ impl Guarded {
             Recorded::OfUser(id) => delete_arguments_of(store, Some(project), &id.to_string()).await?,
         };
         Ok(())
+    }
+
+    /// Begins another numbering of requests in the place of one that began again.
+    pub(in crate::service) async fn renew_activity(
+        &self,
+        _permit: impl Writes,
+        old: i64,
+        new: i64,
+    ) -> Result<(), StoreError> {
+        let activity = self.0.store.activity();
+        activity
+            .transact(move |tx| Box::pin(activity::renew_generation(tx, old, new)))
+            .await
     }
 
     /// Begins a transaction that writes.

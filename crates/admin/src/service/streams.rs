@@ -13,7 +13,11 @@ use gatewright_domain::{
     secret::Secret,
     stream::{STREAMS_MAX, Stream, StreamLag, StreamState, StreamStatus, StreamTarget},
 };
-use gatewright_store::{Page, PageRequest, StoreError, Tx, activity, project, stream as rows, stream_state};
+use gatewright_store::{
+    Page, PageRequest, StoreError, Tx,
+    activity::{self, Place},
+    project, stream as rows, stream_state,
+};
 
 use super::{
     Authority, IfMatch, ServiceError,
@@ -40,14 +44,14 @@ pub struct Standing {
 /// Creates a stream, which begins with what happens from now on.
 pub async fn create(app: &Admin, authority: &Authority, new: NewStream) -> Result<Standing, ServiceError> {
     let permit = authority.instance()?;
-    let last_row = last_row(app, authority).await?;
+    let end = activity_end(app, authority).await?;
     let mut change = Change::begin(app, permit).await?;
-    let created = create_in(&mut change, new, last_row).await;
+    let created = create_in(&mut change, new, end).await;
     let stream = change.finish(created).await?;
     find(app, authority, stream.id).await
 }
 
-async fn create_in(change: &mut Change<'_>, new: NewStream, last_row: i64) -> Result<Stream, ServiceError> {
+async fn create_in(change: &mut Change<'_>, new: NewStream, end: Place) -> Result<Stream, ServiceError> {
     let (app, now) = (change.app(), change.now);
     let others = rows::list(&mut change.tx).await?;
     if others.len() >= STREAMS_MAX {
@@ -61,7 +65,7 @@ async fn create_in(change: &mut Change<'_>, new: NewStream, last_row: i64) -> Re
     stream.secret = secret.map(|secret| seal(app, &Stream::context(id), &secret));
     let more: Vec<_> = stream.secret.iter().map(|_| secret_changed("secret")).collect();
     change.create(&stream, more).await?;
-    begin(&mut change.tx, &stream, None, last_row, change.now).await?;
+    begin(&mut change.tx, &stream, None, end, change.now).await?;
     tell_project(change, "created", &stream).await?;
     Ok(stream)
 }
@@ -113,9 +117,9 @@ pub async fn update(
     if_match: &IfMatch,
 ) -> Result<Standing, ServiceError> {
     let permit = authority.instance()?;
-    let last_row = last_row(app, authority).await?;
+    let end = activity_end(app, authority).await?;
     let mut change = Change::begin(app, permit).await?;
-    let updated = update_in(&mut change, id, patch, if_match, last_row).await;
+    let updated = update_in(&mut change, id, patch, if_match, end).await;
     change.finish(updated).await?;
     find(app, authority, id).await
 }
@@ -125,7 +129,7 @@ async fn update_in(
     id: StreamId,
     patch: StreamPatch,
     if_match: &IfMatch,
-    last_row: i64,
+    end: Place,
 ) -> Result<(), ServiceError> {
     let current = Stream::found(rows::find_and_hold(&mut change.tx, id).await?)?;
     if_match.holds(current.updated_at)?;
@@ -141,7 +145,7 @@ async fn update_in(
     if saved == current {
         return Ok(());
     }
-    begin(&mut change.tx, &saved, Some(&current), last_row, change.now).await?;
+    begin(&mut change.tx, &saved, Some(&current), end, change.now).await?;
     stream_state::retry_now(&mut change.tx, id).await?;
     tell_project(change, "updated", &saved).await?;
     tell_former_project(change, &current, &saved).await
@@ -237,21 +241,26 @@ async fn add_activity(
     let mut tx = app.store.read(authority.read_instance()?).await?;
     let place = stream_state::activity_place(&mut tx, standing.stream.id).await?;
     drop(tx);
+    if place.row == stream_state::GONE {
+        return Ok(());
+    }
     let mut tx = app.store.read_activity(authority.read_instance()?).await?;
-    let waiting = activity::last_row(&mut tx).await? - place;
+    let begin = activity::begin(&mut tx, place).await?;
+    // What is to be said about numbers that began again waits too.
+    let waiting = begin.last - begin.after + i64::from(begin.is_again);
     if waiting > 0 {
         let lag = &mut standing.lag;
         lag.events += waiting;
-        let oldest = activity::next_at(&mut tx, place).await?;
+        let oldest = activity::next_at(&mut tx, begin.after).await?;
         lag.oldest_at = lag.oldest_at.into_iter().chain(oldest).min();
     }
     Ok(())
 }
 
-/// The number of the newest row of the activity.
-async fn last_row(app: &Admin, authority: &Authority) -> Result<i64, ServiceError> {
+/// The end of the activity.
+async fn activity_end(app: &Admin, authority: &Authority) -> Result<Place, ServiceError> {
     let mut tx = app.store.read_activity(authority.read_instance()?).await?;
-    Ok(activity::last_row(&mut tx).await?)
+    Ok(activity::end(&mut tx).await?)
 }
 
 /// Sets the places from where a stream sends what it did not send before.
@@ -259,7 +268,7 @@ async fn begin(
     tx: &mut Tx,
     stream: &Stream,
     before: Option<&Stream>,
-    last_row: i64,
+    end: Place,
     now: gatewright_domain::Timestamp,
 ) -> Result<(), StoreError> {
     let sent_audit = before.is_some_and(|before| before.audit && before.project_id == stream.project_id);
@@ -271,7 +280,7 @@ async fn begin(
     let sent_activity =
         before.is_some_and(|before| before.activity && before.project_id == stream.project_id);
     match (sent_activity, stream.activity) {
-        (false, true) => stream_state::begin_activity(tx, stream.id, last_row, now).await,
+        (false, true) => stream_state::begin_activity(tx, stream.id, end, now).await,
         (true, false) => stream_state::forget_activity(tx, stream.id).await,
         (true, true) | (false, false) => Ok(()),
     }

@@ -9,7 +9,7 @@ mod record;
 mod sink;
 mod syslog;
 
-pub use record::{Fact, LostRecords, Record, TestRecord, record};
+pub use record::{Fact, Loss, LostRecords, Record, TestRecord, record};
 pub use sink::{Sink, SinkError};
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ fn lost(lost: &LostRecords) -> Value {
         "project_id": lost.project_id,
         "first": lost.first,
         "last": lost.last,
-        "count": lost.count(),
+        "count": lost.count,
         "message": lost.message(),
     })
 }

@@ -41,30 +41,49 @@ pub struct LostRecords {
     pub first: i64,
     /// The number of the last.
     pub last: i64,
+    /// How many there were. Of the activity of one project this is the number at most, because rows of other projects are numbered with them.
+    pub count: i64,
+    /// Why.
+    pub why: Loss,
+}
+
+/// Why records are lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// They were deleted.
+    Deleted,
+    /// The numbers of requests began again.
+    Again,
 }
 
 impl LostRecords {
-    /// How many there were. Of the activity this is the number at most, because rows of other projects are numbered with them.
-    pub const fn count(&self) -> i64 {
-        self.last - self.first + 1
-    }
-
     /// The ID of the record about it, which is the same in every attempt to send it.
     pub(super) fn id(&self) -> String {
         let project = self.project_id.map(|id| format!("-{id}")).unwrap_or_default();
-        format!("{}-lost-{}{project}-{}", self.stream_id, self.source, self.last)
+        let again = match self.why {
+            Loss::Deleted => "",
+            Loss::Again => "-again",
+        };
+        format!(
+            "{}-lost-{}{project}{again}-{}",
+            self.stream_id, self.source, self.last
+        )
     }
 
     /// What happened, in a sentence.
     pub fn message(&self) -> String {
-        match self.source {
-            "activity" => format!(
-                "Up to {} requests were deleted, because of their age or the size of the activity, before this stream could send them.",
-                self.count()
+        match (self.source, self.why) {
+            ("activity", Loss::Deleted) => format!(
+                "Up to {} requests were deleted, because of their age, the size of the activity or the end of their project, before \
+                 this stream could send them.",
+                self.count
             ),
+            ("activity", Loss::Again) => "The numbers of requests began again, because the activity was restored from a backup or lost. \
+                                          Requests of the time before may be missing, and the latest may arrive twice."
+                .to_owned(),
             _ => format!(
                 "{} audit events were deleted, or changed outside Gatewright, before this stream could send them.",
-                self.count()
+                self.count
             ),
         }
     }

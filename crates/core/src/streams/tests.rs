@@ -176,6 +176,8 @@ fn what_is_lost_is_said_with_an_id_that_stays_the_same() {
         project_id: None,
         first: 3,
         last: 5,
+        count: 3,
+        why: Loss::Deleted,
     };
     let plain = read(Fact::Lost(&lost), StreamFormat::Json);
     assert_eq!((&plain["type"], &plain["count"]), (&json!("lost"), &json!(3)));
@@ -184,6 +186,14 @@ fn what_is_lost_is_said_with_an_id_that_stays_the_same() {
         ..lost.clone()
     };
     assert_eq!(read(Fact::Lost(&later), StreamFormat::Json)["id"], plain["id"]);
+    let again = LostRecords {
+        why: Loss::Again,
+        source: "activity",
+        ..lost.clone()
+    };
+    let again = read(Fact::Lost(&again), StreamFormat::Json);
+    assert!(again["message"].as_str().unwrap().contains("began again"));
+    assert_ne!(again["id"], plain["id"]);
     let event = read(Fact::Lost(&lost), StreamFormat::Ocsf);
     check_base(&event);
     assert!(event["message"].as_str().unwrap().starts_with("3 audit events"));

@@ -8,7 +8,7 @@ use gatewright_domain::{
 };
 use gatewright_store::{
     Store, StoreError,
-    activity::{self, ActivityFilter},
+    activity::{self, ActivityFilter, Place},
 };
 
 use crate::{
@@ -24,6 +24,7 @@ contract!(
     a_client_has_the_name_that_it_sent_last,
     a_text_with_a_nul_is_stored,
     the_size_grows_with_the_rows,
+    numbers_that_began_again_are_noticed,
 );
 
 async fn two_replicas_number_their_rows_without_gaps(world: World) {
@@ -267,4 +268,80 @@ async fn the_size_grows_with_the_rows(world: World) {
         .more
     {}
     assert!(activity.size().await.unwrap() < full / 4);
+}
+
+async fn numbers_that_began_again_are_noticed(world: World) {
+    let office = Office::new(&world);
+    write(&world.store, vec![office.call(world.now(), "old"); 5]).await;
+    let rows_of = world.store.activity();
+    let end = rows_of.look(|tx| Box::pin(activity::end(tx))).await.unwrap();
+    assert!(end.row == 5 && end.generation > 0);
+    let begin = async |place| {
+        let begin = rows_of.look(move |tx| Box::pin(activity::begin(tx, place)));
+        let begin = begin.await.unwrap();
+        (begin.after, begin.is_again)
+    };
+    let noted = Place {
+        at: world.now(),
+        ..end
+    };
+    assert_eq!(begin(noted).await, (5, false));
+    world.clock.advance(Duration::from_mins(30));
+    write(&world.store, vec![office.call(world.now(), "new"); 2]).await;
+    assert_eq!(begin(noted).await, (5, false));
+    // Beyond the last number: what was written since the place was noted follows, and what is older does not.
+    let beyond = Place {
+        row: 100,
+        at: world.now(),
+        ..end
+    };
+    assert_eq!(begin(beyond).await, (5, true));
+    let unknown = Place {
+        generation: 0,
+        ..beyond
+    };
+    assert_eq!(begin(unknown).await, (5, true));
+    assert_eq!(
+        begin(Place {
+            at: noted.at,
+            ..beyond
+        })
+        .await,
+        (0, true)
+    );
+    let later = Place {
+        at: world.now().plus(Duration::from_mins(30)),
+        ..beyond
+    };
+    assert_eq!(begin(later).await, (7, true));
+    // Another numbering that has passed the place.
+    let renewed = rows_of.transact(move |tx| Box::pin(activity::renew_generation(tx, end.generation, 77)));
+    renewed.await.unwrap();
+    assert_eq!(
+        begin(Place {
+            row: 7,
+            at: world.now(),
+            ..end
+        })
+        .await,
+        (5, true)
+    );
+    assert_eq!(
+        begin(Place {
+            row: 2,
+            at: world.now(),
+            ..end
+        })
+        .await,
+        (2, true),
+        "what was not sent before follows too"
+    );
+    assert_eq!(
+        begin(Place {
+            generation: 77,
+            ..noted
+        })
+        .await,
+        (5, false)
+    );
 }

@@ -9,7 +9,8 @@ use gatewright_domain::{
     stream::{Batching, Stream, StreamFormat, StreamLag, StreamStatus, StreamTarget},
 };
 use gatewright_store::{
-    activity, audit, keys, stream,
+    activity::{self, Place},
+    audit, keys, stream,
     stream_state::{self, Progress},
 };
 
@@ -106,10 +107,17 @@ async fn a_stream_is_stored_changed_and_deleted_with_its_place(world: World) {
     assert!(is_taken(&outcome, "name"));
     drop(tx);
     assert_eq!(look!(world, tx => stream::find(tx, first.id)), Some(changed));
-    commit!(world, tx => stream_state::begin_activity(tx, first.id, 5, world.now()));
+    let end = Place {
+        row: 5,
+        ..Place::default()
+    };
+    commit!(world, tx => stream_state::begin_activity(tx, first.id, end, world.now()));
     assert!(commit!(world, tx => stream::delete(tx, first.id)));
     assert_eq!(look!(world, tx => stream_state::find(tx, first.id)), None);
-    assert_eq!(look!(world, tx => stream_state::activity_place(tx, first.id)), 0);
+    assert_eq!(
+        look!(world, tx => stream_state::activity_place(tx, first.id)),
+        Place::default()
+    );
     assert_eq!(look!(world, tx => stream::list(tx)), [second]);
 }
 
@@ -132,7 +140,8 @@ async fn one_process_at_a_time_has_a_stream(world: World) {
 }
 
 async fn what_arrived_is_noted_for_the_process_that_has_the_stream_only(world: World) {
-    let id = stored(&world).await.id;
+    let stream = stored(&world).await;
+    let id = stream.id;
     let project = world.project().await.id;
     written(&world, project, 3).await;
     let chain = project.to_string();
@@ -142,18 +151,29 @@ async fn what_arrived_is_noted_for_the_process_that_has_the_stream_only(world: W
     let now = world.now();
     assert!(commit!(world, tx => stream_state::hold(tx, id, "one", now, now.plus(TERM))));
     let progress = Progress {
-        places: vec![(chain.clone(), 2), (stream_state::ACTIVITY.to_owned(), 9)],
+        places: vec![(chain.clone(), 2)],
+        activity: Some((9, 4)),
         delivered: 2,
         lost: 1,
     };
     let mut tx = world.write().await;
     assert!(
-        !stream_state::advance(&mut tx, id, "other", now, &progress)
+        !stream_state::advance(&mut tx, &stream, "other", now, &progress)
             .await
             .unwrap()
     );
     drop(tx);
-    assert!(commit!(world, tx => stream_state::advance(tx, id, "one", now, &progress)));
+    // One that was changed since it was read has another place.
+    let before = Stream {
+        updated_at: stream.updated_at.minus(TERM),
+        ..stream.clone()
+    };
+    assert!(!commit!(world, tx => stream_state::advance(tx, &before, "one", now, &progress)));
+    assert_eq!(
+        look!(world, tx => stream_state::activity_place(tx, id)),
+        Place::default()
+    );
+    assert!(commit!(world, tx => stream_state::advance(tx, &stream, "one", now, &progress)));
     let behind = look!(world, tx => stream_state::behind(tx, id, Some(project)));
     let [only] = behind.as_slice() else {
         panic!("{behind:?}");
@@ -162,7 +182,12 @@ async fn what_arrived_is_noted_for_the_process_that_has_the_stream_only(world: W
         (only.chain.as_str(), only.place, only.latest),
         (chain.as_str(), 2, 3)
     );
-    assert_eq!(look!(world, tx => stream_state::activity_place(tx, id)), 9);
+    let place = Place {
+        row: 9,
+        generation: 4,
+        at: now,
+    };
+    assert_eq!(look!(world, tx => stream_state::activity_place(tx, id)), place);
     let state = look!(world, tx => stream_state::find(tx, id)).unwrap();
     assert_eq!((state.delivered, state.lost), (2, 1));
     assert_eq!((state.last_delivered_at, state.lost_at), (Some(now), Some(now)));
@@ -172,7 +197,8 @@ async fn what_arrived_is_noted_for_the_process_that_has_the_stream_only(world: W
 }
 
 async fn failures_are_counted_until_something_arrives(world: World) {
-    let id = stored(&world).await.id;
+    let stream = stored(&world).await;
+    let id = stream.id;
     let began = world.now();
     assert!(commit!(world, tx => stream_state::hold(tx, id, "one", began, began.plus(TERM * 9))));
     for holder in ["one", "one", "other"] {
@@ -188,7 +214,7 @@ async fn failures_are_counted_until_something_arrives(world: World) {
     let state = look!(world, tx => stream_state::find(tx, id)).unwrap();
     assert!(state.next_attempt_at < began && state.failed == 2);
     let nothing = Progress::default();
-    assert!(commit!(world, tx => stream_state::advance(tx, id, "one", began, &nothing)));
+    assert!(commit!(world, tx => stream_state::advance(tx, &stream, "one", began, &nothing)));
     let state = look!(world, tx => stream_state::find(tx, id)).unwrap();
     assert_eq!(
         (state.failed, state.failing_since, state.last_error),
@@ -197,7 +223,8 @@ async fn failures_are_counted_until_something_arrives(world: World) {
 }
 
 /// Reads what waits and notes that it arrived, again and again until `count` events were seen.
-async fn follow_events(world: &World, id: StreamId, count: usize) -> Vec<String> {
+async fn follow_events(world: &World, stream: &Stream, count: usize) -> Vec<String> {
+    let id = stream.id;
     let now = world.now();
     assert!(commit!(world, tx => stream_state::hold(tx, id, "one", now, now.plus(TERM * 99))));
     let mut seen = Vec::new();
@@ -217,7 +244,7 @@ async fn follow_events(world: &World, id: StreamId, count: usize) -> Vec<String>
             progress.places.push((behind.chain, place));
         }
         drop(tx);
-        assert!(commit!(world, tx => stream_state::advance(tx, id, "one", now, &progress)));
+        assert!(commit!(world, tx => stream_state::advance(tx, stream, "one", now, &progress)));
         tokio::task::yield_now().await;
     }
     seen
@@ -226,7 +253,8 @@ async fn follow_events(world: &World, id: StreamId, count: usize) -> Vec<String>
 async fn nothing_is_left_out_while_many_write_events(world: World) {
     let projects = [world.project().await.id, world.project().await.id];
     written(&world, projects[0], 2).await;
-    let id = stored(&world).await.id;
+    let stream = stored(&world).await;
+    let id = stream.id;
     let writers = (0..6).map(|number| {
         let (world, projects) = (world.clone(), projects);
         tokio::spawn(async move {
@@ -248,7 +276,7 @@ async fn nothing_is_left_out_while_many_write_events(world: World) {
         })
     });
     let writers: Vec<_> = writers.collect();
-    let seen = follow_events(&world, id, 6 * 15 * 2).await;
+    let seen = follow_events(&world, &stream, 6 * 15 * 2).await;
     let mut made = BTreeSet::new();
     for writer in writers {
         made.extend(writer.await.unwrap());
@@ -276,8 +304,12 @@ async fn nothing_is_left_out_while_many_write_activity(world: World) {
     let (mut place, mut seen) = (0, Vec::new());
     while seen.len() < 5 * 12 * 3 {
         let rows_of = world.store.activity();
+        let after = Place {
+            row: place,
+            ..Place::default()
+        };
         let found =
-            rows_of.look(move |tx| Box::pin(async move { activity::follow(tx, None, place, 10).await }));
+            rows_of.look(move |tx| Box::pin(async move { activity::follow(tx, None, after, 10).await }));
         let found = found.await.unwrap();
         assert_eq!(found.deleted, 0);
         for row in found.rows {
@@ -305,8 +337,12 @@ async fn deleted_rows_of_the_activity_are_counted(world: World) {
     let rows = ["a", "b", "c", "d"].map(|item| row(&one, item));
     write(&world.store, rows.into()).await;
     write(&world.store, vec![row(&two, "e")]).await;
-    let follow = async |project, after| {
+    let follow = async |project, row| {
         let rows_of = world.store.activity();
+        let after = Place {
+            row,
+            ..Place::default()
+        };
         let found =
             rows_of.look(move |tx| Box::pin(async move { activity::follow(tx, project, after, 9).await }));
         found.await.unwrap()

@@ -1,9 +1,11 @@
 //! What a stream sends next.
 
-use gatewright_core::streams::{Fact, LostRecords, Record, record};
+use gatewright_core::streams::{Fact, Loss, LostRecords, Record, record};
 use gatewright_domain::{Timestamp, stream::Stream};
 use gatewright_store::{
-    StoreError, activity, audit,
+    StoreError,
+    activity::{self, Place},
+    audit, project,
     stream_state::{self, Behind, Progress},
 };
 
@@ -54,12 +56,19 @@ impl Batch {
             }
         }
         let place = stream_state::activity_place(&mut tx, stream.id).await?;
+        let is_gone = match stream.project_id {
+            Some(project) => project::find(&mut tx, project).await?.is_none(),
+            None => false,
+        };
         drop(tx);
-        if stream.activity && !batch.is_complete() {
+        if stream.activity && place.row != stream_state::GONE && !batch.is_complete() {
             let limit = u32::try_from(batch.room()).unwrap_or(u32::MAX);
             let mut tx = app.store.read_activity(reading).await?;
             let rows = activity::follow(&mut tx, stream.project_id, place, limit).await?;
             batch.add_activity(stream, place, &rows, now);
+            if is_gone && rows.is_unknown {
+                batch.end_activity(stream, place, &rows, now);
+            }
         }
         batch.is_full |= batch.is_complete();
         Ok(batch)
@@ -67,7 +76,7 @@ impl Batch {
 
     /// Whether there is nothing to send or to note.
     pub(super) fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.progress.places.is_empty()
+        self.records.is_empty() && self.progress.places.is_empty() && self.progress.activity.is_none()
     }
 
     fn is_complete(&self) -> bool {
@@ -82,7 +91,7 @@ impl Batch {
         let record = record(fact, stream.format);
         self.bytes += record.json.len();
         if let Fact::Lost(lost) = fact {
-            self.progress.lost += lost.count();
+            self.progress.lost += lost.count;
         } else {
             self.progress.delivered += 1;
         }
@@ -104,6 +113,8 @@ impl Batch {
             project_id: chain.chain.parse().ok(),
             first,
             last,
+            count: last - first + 1,
+            why: Loss::Deleted,
         };
         let mut place = chain.place;
         let mut read = 0;
@@ -134,39 +145,102 @@ impl Batch {
     fn add_activity(
         &mut self,
         stream: &Stream,
-        mut place: i64,
+        noted: Place,
         followed: &activity::FollowedActivity,
         now: Timestamp,
     ) {
-        let before = place;
-        if followed.deleted > 0 {
+        let begin = followed.begin;
+        let mut place = begin.after;
+        if begin.is_again {
+            let (first, last) = (place + 1, noted.row.max(place + 1));
             let lost = LostRecords {
-                stream_id: stream.id,
-                at: now,
-                source: "activity",
-                project_id: stream.project_id,
-                first: place + 1,
-                last: place + followed.deleted,
+                why: Loss::Again,
+                ..lost_requests(stream, now, first, last)
             };
+            self.add(stream, Fact::Lost(&lost));
+        }
+        if followed.deleted > 0 {
+            let lost = lost_requests(stream, now, place + 1, place + followed.deleted);
             self.add(stream, Fact::Lost(&lost));
             place = lost.last;
         }
+        // Without gaps, the rows of all projects are numbered one after the other.
+        let mut gaps = Gaps::default();
         let mut is_cut = false;
         for row in &followed.rows {
             if self.bytes >= BYTES_MAX {
                 is_cut = true;
                 break;
             }
+            if stream.project_id.is_none() {
+                gaps.note(place + 1, row.id.row() - 1);
+            }
             self.add(stream, Fact::Activity(row));
             place = row.id.row();
         }
         if !is_cut {
+            if stream.project_id.is_none() {
+                gaps.note(place + 1, followed.seen);
+            }
             place = place.max(followed.seen);
         }
-        self.is_full |= is_cut;
-        if place > before {
-            let source = stream_state::ACTIVITY.to_owned();
-            self.progress.places.push((source, place));
+        if let Some((first, last)) = gaps.range {
+            let lost = LostRecords {
+                count: gaps.count,
+                ..lost_requests(stream, now, first, last)
+            };
+            self.add(stream, Fact::Lost(&lost));
         }
+        self.is_full |= is_cut;
+        if place != noted.row || begin.is_again {
+            self.progress.activity = Some((place, begin.generation));
+        }
+    }
+
+    /// Ends the requests of a stream whose only project is gone with all its requests: those that it had not sent are lost.
+    fn end_activity(
+        &mut self,
+        stream: &Stream,
+        noted: Place,
+        followed: &activity::FollowedActivity,
+        now: Timestamp,
+    ) {
+        let (first, last) = (noted.row + followed.deleted + 1, followed.begin.last);
+        if !followed.begin.is_again && last >= first {
+            self.add(stream, Fact::Lost(&lost_requests(stream, now, first, last)));
+        }
+        self.progress.activity = Some((stream_state::GONE, followed.begin.generation));
+    }
+}
+
+/// Numbers without rows, of all requests in a batch.
+#[derive(Debug, Default)]
+struct Gaps {
+    /// The first and the last of them.
+    range: Option<(i64, i64)>,
+    count: i64,
+}
+
+impl Gaps {
+    /// Notes all from `first` to `last`, if there are any.
+    fn note(&mut self, first: i64, last: i64) {
+        if last >= first {
+            let begin = self.range.map_or(first, |(begin, _)| begin);
+            self.range = Some((begin, last));
+            self.count += last - first + 1;
+        }
+    }
+}
+
+fn lost_requests(stream: &Stream, now: Timestamp, first: i64, last: i64) -> LostRecords {
+    LostRecords {
+        stream_id: stream.id,
+        at: now,
+        source: "activity",
+        project_id: stream.project_id,
+        first,
+        last,
+        count: last - first + 1,
+        why: Loss::Deleted,
     }
 }

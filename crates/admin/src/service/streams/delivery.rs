@@ -13,7 +13,11 @@ use gatewright_domain::{
     id::StreamId,
     stream::{Stream, StreamState},
 };
-use gatewright_store::{StoreError, stream as rows, stream_state};
+use gatewright_store::{
+    StoreError,
+    activity::{self, Place},
+    stream as rows, stream_state,
+};
 use tokio::task::JoinSet;
 
 use super::{
@@ -115,6 +119,10 @@ async fn due(app: &Admin) -> Result<Vec<StreamId>, StoreError> {
     let now = app.now();
     let mut tx = app.store.read(reading).await?;
     let streams = rows::list(&mut tx).await?;
+    let mut places = Vec::new();
+    for stream in streams.iter().filter(|stream| stream.activity) {
+        places.push(stream_state::activity_place(&mut tx, stream.id).await?);
+    }
     let mut standings = Vec::new();
     for stream in streams.into_iter().filter(is_active) {
         let is_elsewhere =
@@ -122,6 +130,7 @@ async fn due(app: &Admin) -> Result<Vec<StreamId>, StoreError> {
         standings.push((standing(&mut tx, stream).await.map_err(of_store)?, is_elsewhere));
     }
     drop(tx);
+    renew(app, &places).await?;
     let metrics = &app.telemetry.streams;
     metrics.keep(&standings.iter().map(|(standing, _)| standing.stream.id).collect());
     let mut due = Vec::new();
@@ -137,6 +146,32 @@ async fn due(app: &Admin) -> Result<Vec<StreamId>, StoreError> {
         }
     }
     Ok(due)
+}
+
+/// Begins another numbering of requests if a place is beyond the last number: then the numbers began again, and every stream must notice,
+/// also one that is inactive or fails until numbers have passed its place.
+async fn renew(app: &Admin, places: &[Place]) -> Result<(), StoreError> {
+    let authority = watch::ourselves();
+    let Some((reading, writing)) = watch::permits(&authority) else {
+        return Ok(());
+    };
+    if places.is_empty() {
+        return Ok(());
+    }
+    let mut tx = app.store.read_activity(reading).await?;
+    let end = activity::end(&mut tx).await?;
+    drop(tx);
+    let is_beyond = |place: &Place| place.row > end.row && [0, end.generation].contains(&place.generation);
+    if places.iter().any(is_beyond) {
+        let number = i64::from_be_bytes(entropy::bytes(app.entropy.as_ref()));
+        app.store
+            .renew_activity(writing, end.generation, (number & i64::MAX).max(1))
+            .await?;
+        tracing::error!(
+            "the numbers of requests began again: the activity was restored from a backup or lost"
+        );
+    }
+    Ok(())
 }
 
 /// The program itself is refused nothing, so only the store can fail.
@@ -208,7 +243,7 @@ async fn arrived(app: &Admin, stream: &Stream, batch: &Batch) -> Result<bool, St
     let progress = &batch.progress;
     let mut tx = app.store.write(writing).await?;
     let holder = &app.streams.holder;
-    if !stream_state::advance(&mut tx, stream.id, holder, app.now(), progress).await? {
+    if !stream_state::advance(&mut tx, stream, holder, app.now(), progress).await? {
         return Ok(false);
     }
     tx.commit().await?;

@@ -1,5 +1,7 @@
 //! Streams to files, with a clock that stands.
 
+mod losing;
+
 use std::{path::Path, sync::Arc};
 
 use gatewright_domain::{
