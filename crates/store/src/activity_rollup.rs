@@ -221,9 +221,14 @@ pub async fn prune_names(tx: &mut Tx, project: ProjectId, limit: u32) -> Result<
     tx.execute(sql, values![project, period, limit]).await
 }
 
-/// Deletes the counts of a project.
-pub(crate) async fn forget_of_project(tx: &mut Tx, project: ProjectId) -> Result<(), StoreError> {
-    let sql = "DELETE FROM activity_rollups WHERE project_id = $1";
-    tx.execute(sql, values![project]).await?;
-    Ok(())
+/// Deletes counts of a project, at most `limit`; returns how many.
+pub(crate) async fn forget_of_project(
+    tx: &mut Tx,
+    project: ProjectId,
+    limit: u32,
+) -> Result<u64, StoreError> {
+    let sql = "DELETE FROM activity_rollups WHERE (project_id, seconds, begins_at, dimension, item) IN \
+               (SELECT project_id, seconds, begins_at, dimension, item FROM activity_rollups \
+               WHERE project_id = $1 LIMIT $2)";
+    tx.execute(sql, values![project, limit]).await
 }

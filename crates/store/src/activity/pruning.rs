@@ -15,8 +15,10 @@ use crate::{StoreError, Tx, activity_rollup, value::values};
 
 /// Names looked at in one piece.
 const NAMES_MAX: u32 = 500;
-/// Blocks of a deleted project worked on in one piece.
-const BLOCKS_MAX: u32 = 32;
+/// Blocks of a deleted project worked on in one piece: at most 8,192 rows.
+const BLOCKS_MAX: u32 = 8;
+/// Arguments, counts or names of a deleted project in one piece.
+const PIECE: u32 = 2_000;
 
 /// What a piece of work did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,36 +103,84 @@ pub async fn projects(tx: &mut Tx, after: Option<ProjectId>) -> Result<Vec<Proje
     rows.iter().map(|row| row.id("project_id")).collect()
 }
 
-/// Deletes some of the rows of a project, and its names with the last of them.
+/// Deletes some of what belongs to a project: its arguments, its counts, its rows, and its names with the last of them. Only the last rows
+/// and the names are deleted under the lock that batches take, a few at a time, so that writing does not wait for a large project.
 pub async fn forget_project(tx: &mut Tx, project: ProjectId) -> Result<Pruned, StoreError> {
-    let sql = "UPDATE activity_sequence SET next_row = next_row WHERE id = 1";
-    tx.execute(sql, &[]).await?;
+    let more = |rows| Ok(Pruned { rows, more: true });
+    let sql = "DELETE FROM activity_arguments WHERE id IN \
+               (SELECT id FROM activity_arguments WHERE project_id = $1 LIMIT $2)";
+    if tx.execute(sql, values![project, PIECE]).await? >= u64::from(PIECE)
+        || activity_rollup::forget_of_project(tx, project, PIECE).await? >= u64::from(PIECE)
+    {
+        return more(0);
+    }
     let found = find(tx, project, &[Said::Project.name()]).await?;
-    tx.execute(
-        "DELETE FROM activity_arguments WHERE project_id = $1",
-        values![project],
-    )
-    .await?;
     let Some(name) = found.first().map(|found| found.id) else {
         return Ok(Pruned { rows: 0, more: false });
     };
-    let sql = "SELECT block FROM activity_blocks WHERE name = $1 ORDER BY block LIMIT $2";
-    let blocks = tx.fetch_all(sql, values![name, BLOCKS_MAX]).await?;
+    // No batch that runs now writes into blocks before that of the next row.
+    let sql = "SELECT next_row FROM activity_sequence WHERE id = 1";
+    let next = tx.fetch_one(sql, &[]).await?.int("next_row")?;
+    let blocks = blocks_of(tx, name, block_of(next)).await?;
+    let mut deleted = forget_blocks(tx, project, name, &blocks).await?;
+    if blocks.len() >= BLOCKS_MAX as usize {
+        return more(deleted);
+    }
+    let sql = "UPDATE activity_sequence SET next_row = next_row WHERE id = 1";
+    tx.execute(sql, &[]).await?;
+    let blocks = blocks_of(tx, name, i64::MAX).await?;
+    deleted += forget_blocks(tx, project, name, &blocks).await?;
+    if blocks.len() >= BLOCKS_MAX as usize || has_more(tx, project).await? {
+        return more(deleted);
+    }
+    let sql = "DELETE FROM activity_names WHERE id IN \
+               (SELECT id FROM activity_names WHERE project_id = $1 AND id <> $2 LIMIT $3)";
+    if tx.execute(sql, values![project, name, PIECE]).await? >= u64::from(PIECE) {
+        return more(deleted);
+    }
+    tx.execute("DELETE FROM activity_names WHERE id = $1", values![name])
+        .await?;
+    Ok(Pruned {
+        rows: deleted,
+        more: false,
+    })
+}
+
+/// Blocks before `end` that a project has rows in, the oldest first.
+async fn blocks_of(tx: &mut Tx, name: i64, end: i64) -> Result<Vec<i64>, StoreError> {
+    let sql = "SELECT block FROM activity_blocks WHERE name = $1 AND block < $2 ORDER BY block LIMIT $3";
+    let rows = tx.fetch_all(sql, values![name, end, BLOCKS_MAX]).await?;
+    rows.iter().map(|row| row.int("block")).collect()
+}
+
+/// Deletes the rows of a project in some blocks; returns how many.
+async fn forget_blocks(
+    tx: &mut Tx,
+    project: ProjectId,
+    name: i64,
+    blocks: &[i64],
+) -> Result<u64, StoreError> {
     let mut deleted = 0;
-    for row in &blocks {
-        let block = row.int("block")?;
+    for block in blocks {
         let sql = "DELETE FROM activity WHERE id >= $1 AND id < $2 AND project = $3";
-        let rows = values![first_row_of(block), first_row_of(block + 1), name];
+        let rows = values![first_row_of(*block), first_row_of(*block + 1), name];
         deleted += tx.execute(sql, rows).await?;
         let sql = "DELETE FROM activity_blocks WHERE block = $1 AND name IN \
                    (SELECT id FROM activity_names WHERE project_id = $2)";
-        tx.execute(sql, values![block, project]).await?;
+        tx.execute(sql, values![*block, project]).await?;
     }
-    let more = blocks.len() >= BLOCKS_MAX as usize;
-    if !more {
-        activity_rollup::forget_of_project(tx, project).await?;
-        let sql = "DELETE FROM activity_names WHERE project_id = $1";
-        tx.execute(sql, values![project]).await?;
+    Ok(deleted)
+}
+
+/// Whether a batch has written arguments or counts of a project since they were deleted.
+async fn has_more(tx: &mut Tx, project: ProjectId) -> Result<bool, StoreError> {
+    for sql in [
+        "SELECT id FROM activity_arguments WHERE project_id = $1 LIMIT 1",
+        "SELECT seconds FROM activity_rollups WHERE project_id = $1 LIMIT 1",
+    ] {
+        if tx.fetch_optional(sql, values![project]).await?.is_some() {
+            return Ok(true);
+        }
     }
-    Ok(Pruned { rows: deleted, more })
+    Ok(false)
 }

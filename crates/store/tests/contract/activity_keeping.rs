@@ -169,21 +169,55 @@ async fn a_deleted_project_leaves_nothing(world: World) {
         write(&world.store, rows).await;
     }
     let gone = office.project;
+    let arguments: Vec<_> = (0..2_500)
+        .map(|place| {
+            (
+                place,
+                RecordedArguments {
+                    bytes: 2,
+                    text: "{}".to_owned(),
+                },
+            )
+        })
+        .collect();
+    let people = (0..2_500).map(|number| Activity {
+        caller: Some(caller(&format!("|invented-{number}"), "client-1", "One")),
+        ..office.call(world.now(), "search")
+    });
+    let rows: Vec<_> = people.collect();
+    let rows_of = world.store.activity();
+    let written = rows_of.transact(move |tx| {
+        Box::pin(async move {
+            let first = activity::write_batch(tx, &rows).await?;
+            activity::write_arguments(tx, &rows, first, &arguments).await
+        })
+    });
+    written.await.unwrap();
+    let size = rows_of.size_of_arguments().await.unwrap();
     let mut deleted = 0;
+    let mut is_first = true;
     loop {
-        let rows_of = world.store.activity();
         let step = rows_of.transact(move |tx| Box::pin(activity::forget_project(tx, gone)));
         let step = step.await.unwrap();
         deleted += step.rows;
+        if std::mem::take(&mut is_first) {
+            // A part of the arguments, and nothing for which batches would have to wait.
+            let left = rows_of.size_of_arguments().await.unwrap();
+            assert!(
+                step.more && step.rows == 0 && left > 0 && left < size,
+                "{left} of {size}"
+            );
+        }
+        assert!(step.rows <= 2 * 8 * 1_024, "{}", step.rows);
         if !step.more {
             break;
         }
     }
-    assert_eq!(deleted, 10_000);
+    assert_eq!(deleted, 12_500);
+    assert_eq!(rows_of.size_of_arguments().await.unwrap(), 0);
     let any = ActivityFilter::default();
     assert!(all(&world, office.project, &any, 200).await.is_empty());
     assert_eq!(all(&world, other.project, &any, 200).await.len(), 10_000);
-    let rows_of = world.store.activity();
     let left = rows_of.look(|tx| Box::pin(activity::projects(tx, None)));
     assert_eq!(left.await.unwrap(), [other.project]);
 }
