@@ -29,10 +29,10 @@ use crate::{
     value::{Value, values},
 };
 
-pub use checking::{Anchored, Fault, Report, check};
+pub use checking::{Anchored, Fault, Known, Report, check};
 pub use erasing::{Erased, Selector, erase};
 pub use following::{Followed, follow};
-pub use heads::{Check, Head, chains, claim_check, find_head, heads, note_check};
+pub use heads::{Check, Head, add_missing, chains, claim_check, find_head, heads, note_check, times};
 pub use pruning::prune;
 pub use sealing::{adopt, seal_due};
 

@@ -2,16 +2,17 @@
 
 mod anchor;
 
-use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use gatewright_core::activity::delete_arguments_of;
 use gatewright_domain::{
+    Timestamp,
     audit::{Actor, ActorKind, Origin},
     id::{AccountId, ProjectId, UserId},
 };
-use gatewright_store::audit::{self, Anchored, Report, Selector, named};
+use gatewright_store::audit::{self, Anchored, Known, Report, Selector, named};
 
 use gatewright_admin::Admin;
 
@@ -135,16 +136,32 @@ async fn verify(
     project: Option<ProjectId>,
     anchored: &BTreeMap<String, Anchored>,
 ) -> anyhow::Result<ExitCode> {
-    let mut faults = 0;
+    let (mut faults, mut uncompared) = (0, 0);
+    let days = app.config.audit.retention_days;
     for chain in chains(app, project, anchored).await? {
-        let report = audit::check(&app.core().store, &chain, anchored.get(&chain))
+        let known = Known {
+            // An hour for the job that deletes them.
+            kept_since: match days {
+                0 => Timestamp::default(),
+                days => app.now().minus(Duration::from_hours(24 * u64::from(days) - 1)),
+            },
+            anchored: anchored.get(&chain),
+            ..Known::at(app.now())
+        };
+        let report = audit::check(&app.core().store, &chain, known)
             .await
             .with_context(|| format!("{} could not be read", named(&chain)))?;
         faults += report.fault_count;
+        uncompared += u64::from(report.is_uncompared);
         println!("{}", told(&report));
     }
     if faults == 0 {
         println!("No event was changed, removed, inserted or moved.");
+        if uncompared > 0 {
+            println!(
+                "{uncompared} audit logs could not be compared with the anchor, because its events were deleted by age. Use a newer one."
+            );
+        }
         if anchored.is_empty() {
             println!(
                 "Only an anchor shows whether events were removed from the end: see `gatewright audit anchor`."
@@ -168,6 +185,10 @@ fn told(report: &Report) -> String {
         report.events
     )];
     for (count, what) in [
+        (
+            u64::try_from(report.deleted).unwrap_or_default(),
+            "were deleted because of their age",
+        ),
         (report.waiting, "are still counted and not in the chain yet"),
         (report.adopted, "were written by an older version and added later"),
         (report.erased, "have erased values"),
@@ -175,6 +196,12 @@ fn told(report: &Report) -> String {
         if count > 0 {
             lines.push(format!("  {count} {what}"));
         }
+    }
+    if report.is_uncompared {
+        lines.push(
+            "  could not be compared with the anchor: the event that it knows was deleted because of its age"
+                .to_owned(),
+        );
     }
     lines.extend(report.faults.iter().map(|fault| format!("  CHANGED: {fault}")));
     let shown = u64::try_from(report.faults.len()).unwrap_or(u64::MAX);
@@ -192,11 +219,12 @@ async fn erase(app: &Admin, command: &Erase) -> anyhow::Result<ExitCode> {
         origin: Origin::Cli,
     };
     let random = (app.clock.as_ref(), app.entropy.as_ref());
-    let (mut events, mut waiting) = (0, 0);
+    let (mut events, mut waiting, mut tampered) = (0, 0, 0);
     for chain in chains(app, command.project, &BTreeMap::new()).await? {
         let erased = audit::erase(&app.core().store, &chain, &selector, &actor, random).await?;
         events += erased.events;
         waiting += erased.waiting;
+        tampered += erased.tampered;
     }
     let person = match &selector {
         Selector::User(id) => Some(id.to_string()),
@@ -208,6 +236,11 @@ async fn erase(app: &Admin, command: &Erase) -> anyhow::Result<ExitCode> {
         println!("Recorded arguments of {deleted} requests were deleted.");
     }
     println!("Values of {events} events were erased. An event in each affected audit log says so.");
+    if tampered > 0 {
+        println!(
+            "{tampered} of them had been changed outside Gatewright. Their values were deleted as well; run `gatewright audit verify`."
+        );
+    }
     if waiting > 0 {
         println!(
             "{waiting} events are still counted. Run this again in ten minutes, while `gatewright serve` is running, to erase \

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gatewright_store::{
     StoreError, Urgency,
-    audit::{self, Check},
+    audit::{self, Check, Known},
 };
 
 use gatewright_admin::Admin;
@@ -32,6 +32,9 @@ pub(super) async fn seal_once(app: &Admin) -> Result<(), StoreError> {
 
 /// Checks the chains that were not checked for a day, here or at another replica.
 pub(super) async fn check_once(app: &Admin) -> Result<(), StoreError> {
+    let mut tx = app.core().store.write_for(Urgency::Program).await?;
+    audit::add_missing(&mut tx).await?;
+    tx.commit().await?;
     loop {
         let mut tx = app.core().store.write_for(Urgency::Program).await?;
         let claimed = audit::claim_check(&mut tx, app.now(), CHECK_EVERY).await?;
@@ -39,7 +42,13 @@ pub(super) async fn check_once(app: &Admin) -> Result<(), StoreError> {
         let Some(chain) = claimed else {
             return Ok(());
         };
-        let report = audit::check(&app.core().store, &chain, None).await?;
+        // After a long pause, there may be events that are no longer counted.
+        seal_once(app).await?;
+        let known = Known {
+            is_sealed: true,
+            ..Known::at(app.now())
+        };
+        let report = audit::check(&app.core().store, &chain, known).await?;
         if let Some(first) = report.faults.first() {
             tracing::error!(
                 chain = audit::named(&chain),
@@ -101,5 +110,22 @@ mod tests {
         let later = head(app).await.check.unwrap();
         assert_eq!(later.at, app.now());
         assert!(later.faults > 0);
+    }
+
+    #[tokio::test]
+    async fn a_chain_whose_head_was_deleted_is_checked_all_the_same() {
+        let test = TestAdmin::new().await;
+        let app = &test.app;
+        let operator = Authority::operator(Origin::Cli);
+        let new = NewProject {
+            name: "One".to_owned(),
+        };
+        projects::create(app, &operator, new).await.unwrap();
+        let file = app.config.database.data_dir.join(crate::config::SQLITE_FILE);
+        let outside = rusqlite::Connection::open(file).unwrap();
+        assert!(outside.execute("DELETE FROM audit_heads", []).unwrap() > 0);
+        check_once(app).await.unwrap();
+        let check = head(app).await.check.unwrap();
+        assert!(check.faults > 0 && check.seq > 0);
     }
 }

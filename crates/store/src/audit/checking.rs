@@ -3,7 +3,12 @@
 mod fault;
 mod walk;
 
-use gatewright_domain::audit::chain::Digest;
+use std::time::Duration;
+
+use gatewright_domain::{
+    Timestamp,
+    audit::{TALLY_WINDOW, chain::Digest},
+};
 
 use super::heads;
 use crate::{Store, StoreError, Tx, tx::chain::stored_columns, value::values};
@@ -17,6 +22,8 @@ const PAGE: u32 = 1_000;
 const REPORTED: usize = 20;
 /// Rows without a place in the chain that are reported or counted.
 const UNSEALED: u32 = 1_000;
+/// How far the time of a counted row can be in the future, or its window be over: clocks differ, and rows are added once a minute.
+const COUNTED_LATE: Duration = Duration::from_mins(10);
 
 /// An event that is known from outside: a chain had this digest at this number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +32,33 @@ pub struct Anchored {
     pub seq: i64,
     /// The digest.
     pub digest: String,
+    /// When the event happened; nothing if that is not known.
+    pub at: Option<Timestamp>,
+}
+
+/// What a check goes by, in addition to what is in the database.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// The time.
+    pub now: Timestamp,
+    /// No event since this time was deleted because of its age.
+    pub kept_since: Timestamp,
+    /// Whether everything that is no longer counted was just added to its chain ([`super::seal_due`]).
+    pub is_sealed: bool,
+    /// An event of the chain that is known from outside.
+    pub anchored: Option<&'a Anchored>,
+}
+
+impl Known<'_> {
+    /// Only the time, where events may have been deleted at any age.
+    pub const fn at(now: Timestamp) -> Self {
+        Self {
+            now,
+            kept_since: now,
+            is_sealed: false,
+            anchored: None,
+        }
+    }
 }
 
 /// What the check of a chain found.
@@ -46,6 +80,10 @@ pub struct Report {
     pub erased: u64,
     /// Events whose occurrences are still counted, so that they are not in the chain yet.
     pub waiting: u64,
+    /// Events that were deleted because of their age, as the head and an event say.
+    pub deleted: i64,
+    /// Whether the event of the anchor was deleted because of its age, so that nothing could be compared with it.
+    pub is_uncompared: bool,
 }
 
 impl Report {
@@ -58,7 +96,7 @@ impl Report {
 }
 
 /// Checks a chain, and that it continues what is known from outside.
-pub async fn check(store: &Store, chain: &str, anchored: Option<&Anchored>) -> Result<Report, StoreError> {
+pub async fn check(store: &Store, chain: &str, known: Known<'_>) -> Result<Report, StoreError> {
     let mut tx = store.read().await?;
     let head = heads::find(&mut tx, chain).await;
     let (head, has_head) = match head {
@@ -67,13 +105,13 @@ pub async fn check(store: &Store, chain: &str, anchored: Option<&Anchored>) -> R
         Ok(None) | Err(StoreError::Corrupt { .. }) => (blank(chain), false),
         Err(error) => return Err(error),
     };
-    let mut walk = Walk::begin(&head, anchored);
+    let mut walk = Walk::begin(&head, known);
     let mut after = None;
     while let Some(last) = page(&mut tx, chain, after, &mut walk).await? {
         after = Some(last);
     }
     let mut report = walk.finish(&head, has_head);
-    unsealed(&mut tx, chain, &mut report).await?;
+    unsealed(&mut tx, chain, known, &mut report).await?;
     Ok(report)
 }
 
@@ -115,19 +153,30 @@ async fn page(
     Ok(last.filter(|last| is_full && *last < i64::MAX))
 }
 
-/// Rows that are not in the chain: counted ones have a key, and everything else was written from outside or by an older version.
-async fn unsealed(tx: &mut Tx, chain: &str, report: &mut Report) -> Result<(), StoreError> {
-    let sql =
-        "SELECT id, tally_key FROM audit_events WHERE project_id = $1 AND seq IS NULL ORDER BY id LIMIT $2";
+/// Rows that are not in the chain: those whose occurrences are counted have a key, for a few minutes, and everything else was written from
+/// outside or by an older version.
+async fn unsealed(tx: &mut Tx, chain: &str, known: Known<'_>, report: &mut Report) -> Result<(), StoreError> {
+    let sql = "SELECT id FROM audit_events WHERE project_id = $1 AND seq IS NULL AND tally_key IS NULL ORDER BY id LIMIT $2";
     for row in tx.fetch_all(sql, values![chain, UNSEALED]).await? {
-        let is_counted = matches!(row.opt_text("tally_key"), Ok(Some(_)));
-        if is_counted {
-            report.waiting += 1;
-        } else {
-            report.add(Fault::Outside {
-                id: row.text("id").unwrap_or_default(),
-            });
-        }
+        let id = row.text("id").unwrap_or_default();
+        report.add(Fault::Outside { id });
     }
+    let oldest = if known.is_sealed {
+        known.now.minus(TALLY_WINDOW).minus(COUNTED_LATE)
+    } else {
+        Timestamp::from_millis(i64::MIN)
+    };
+    let newest = known.now.plus(COUNTED_LATE);
+    let sql = "SELECT id FROM audit_events WHERE project_id = $1 AND seq IS NULL AND tally_key IS NOT NULL \
+               AND (at < $2 OR at > $3) ORDER BY id LIMIT $4";
+    let values = values![chain, oldest, newest, UNSEALED];
+    for row in tx.fetch_all(sql, values).await? {
+        let id = row.text("id").unwrap_or_default();
+        report.add(Fault::Counted { id });
+    }
+    let sql = "SELECT COUNT(*) AS waiting FROM audit_events WHERE project_id = $1 AND seq IS NULL \
+               AND tally_key IS NOT NULL AND at >= $2 AND at <= $3";
+    let row = tx.fetch_one(sql, values![chain, oldest, newest]).await?;
+    report.waiting = row.small("waiting")?;
     Ok(())
 }

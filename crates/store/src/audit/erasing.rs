@@ -7,7 +7,7 @@ use gatewright_domain::{
     Clock, Entropy,
     audit::{
         Actor,
-        chain::{Personal, Proof},
+        chain::{Digest, Personal, Proof},
     },
     id::{AccountId, UserId},
 };
@@ -43,6 +43,8 @@ pub struct Erased {
     pub events: u64,
     /// Events that would be included, but are still counted for some minutes.
     pub waiting: u64,
+    /// Those of the first that had been changed outside Gatewright. Their values are deleted too, and the check reports them as before.
+    pub tampered: u64,
 }
 
 impl Selector {
@@ -101,13 +103,14 @@ pub async fn erase(
     loop {
         let mut tx = store.write_for(Urgency::Program).await?;
         let head = Head::lock(&mut tx, chain).await?;
-        let count = erase_batch(&mut tx, &head, selector, actor, random).await?;
+        let (count, tampered) = erase_batch(&mut tx, &head, selector, actor, random).await?;
         if count == 0 {
             erased.waiting = waiting(&mut tx, chain, selector).await?;
             return Ok(erased);
         }
         tx.commit().await?;
         erased.events += count;
+        erased.tampered += tampered;
     }
 }
 
@@ -117,7 +120,8 @@ async fn erase_batch(
     selector: &Selector,
     actor: &Actor,
     random: (&dyn Clock, &dyn Entropy),
-) -> Result<u64, StoreError> {
+) -> Result<(u64, u64), StoreError> {
+    let mut tampered = BTreeSet::new();
     let mut named: Vec<(Personal, Vec<String>)> = Vec::new();
     let mut events = BTreeSet::new();
     for part in Personal::ALL {
@@ -135,9 +139,25 @@ async fn erase_batch(
         let values = values![head.chain.as_str(), selector.value(), trail::KIND, BATCH];
         let mut ids = Vec::new();
         for row in tx.fetch_all(AssertSqlSafe(sql), values).await? {
-            let row = Stored::read(&row)?;
-            erase_value(tx, &row, part).await?;
-            ids.push(row.id);
+            let id = row.text("id")?;
+            let proof = Stored::read(&row).ok().and_then(|row| {
+                let proof = row.proof(part).and_then(Proof::from_text)?;
+                Some((proof.digest(part, row.personal(part)), proof))
+            });
+            let digest = match proof {
+                Some((Some(digest), _)) => Some(digest),
+                // A salt that is missing, or a value in the place of an erased one: someone changed the row.
+                Some((None, Proof::Erased(digest))) => {
+                    tampered.insert(id.clone());
+                    Some(digest)
+                }
+                Some((None, Proof::Salt(_))) | None => {
+                    tampered.insert(id.clone());
+                    None
+                }
+            };
+            erase_value(tx, &id, part, digest).await?;
+            ids.push(id);
         }
         events.extend(ids.iter().cloned());
         if !ids.is_empty() {
@@ -145,21 +165,21 @@ async fn erase_batch(
         }
     }
     if named.is_empty() {
-        return Ok(0);
+        return Ok((0, 0));
     }
     let mut changes = vec![trail::field("erased", selector.told())];
     changes.extend(named.iter().map(|(part, ids)| trail::field(part.as_str(), ids)));
     trail::tell(tx, head, actor.clone(), trail::ERASED, changes, random);
-    Ok(u64::try_from(events.len()).unwrap_or(u64::MAX))
+    Ok((events.len() as u64, tampered.len() as u64))
 }
 
-/// Puts the digest of a value in the place of its salt, and nothing in the place of the value.
-async fn erase_value(tx: &mut Tx, row: &Stored, part: Personal) -> Result<(), StoreError> {
-    let proof = row.proof(part).and_then(Proof::from_text);
-    let digest = proof.and_then(|proof| proof.digest(part, row.personal(part)));
-    let digest = digest.ok_or(StoreError::Corrupt {
-        what: "salt of an audit event",
-    })?;
+/// Puts the digest of a value in the place of its salt, and nothing in the place of the value. Without a digest, the salt is deleted.
+async fn erase_value(
+    tx: &mut Tx,
+    id: &str,
+    part: Personal,
+    digest: Option<Digest>,
+) -> Result<(), StoreError> {
     let sql = match part {
         Personal::Address => "UPDATE audit_events SET address = $1, address_proof = $2 WHERE id = $3",
         Personal::ObjectName => {
@@ -168,7 +188,8 @@ async fn erase_value(tx: &mut Tx, row: &Stored, part: Personal) -> Result<(), St
         Personal::Changes => "UPDATE audit_events SET changes = $1, changes_proof = $2 WHERE id = $3",
     };
     let blank = Value::Text(part.erased().map(str::to_owned));
-    let values = [blank, Proof::Erased(digest).to_string().into(), (&row.id).into()];
+    let proof = Value::Text(digest.map(|digest| Proof::Erased(digest).to_string()));
+    let values = [blank, proof, id.into()];
     tx.execute(sql, &values).await?;
     Ok(())
 }

@@ -1,11 +1,14 @@
 //! The heads of all chains, and what the latest check of each found.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use gatewright_domain::{Timestamp, id::ProjectId};
 
 use super::chain_of;
-use crate::{StoreError, Tx, row::Row, value::values};
+use crate::{StoreError, Tx, row::Row, tx::chain, value::values};
 
 /// The head of a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +75,29 @@ pub async fn chains(tx: &mut Tx) -> Result<Vec<String>, StoreError> {
         .filter_map(|row| row.text("project_id").ok())
         .collect();
     Ok(chains.into_iter().collect())
+}
+
+/// When the latest event of each chain happened, by chain.
+pub async fn times(tx: &mut Tx) -> Result<HashMap<String, Timestamp>, StoreError> {
+    let sql = "SELECT audit_heads.project_id, audit_events.at FROM audit_heads JOIN audit_events \
+               ON audit_events.project_id = audit_heads.project_id AND audit_events.seq = audit_heads.seq";
+    let rows = tx.fetch_all(sql, &[]).await?;
+    rows.iter()
+        .map(|row| Ok((row.text("project_id")?, row.time("at")?)))
+        .collect()
+}
+
+/// Gives a head to chains that have events and none, because it was deleted: otherwise no one would check them until the next event. The
+/// new head does not match the events, and so the check finds what was done.
+pub async fn add_missing(tx: &mut Tx) -> Result<(), StoreError> {
+    let sql = "SELECT DISTINCT project_id FROM audit_events WHERE seq IS NOT NULL AND NOT EXISTS \
+               (SELECT 1 FROM audit_heads WHERE audit_heads.project_id = audit_events.project_id)";
+    for row in tx.fetch_all(sql, &[]).await? {
+        if let Ok(chain) = row.text("project_id") {
+            chain::Head::lock(tx, &chain).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Takes on the check of the chain that was not checked for the longest time, at least `every`. Nothing if all were: of several

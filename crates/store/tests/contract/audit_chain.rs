@@ -12,7 +12,7 @@ use gatewright_domain::{
 };
 use gatewright_store::{
     PageRequest, StoreError,
-    audit::{self, AuditFilter, Fault, Report, Selector},
+    audit::{self, AuditFilter, Fault, Known, Report, Selector},
 };
 
 use crate::{
@@ -77,7 +77,9 @@ pub(crate) async fn written(world: &World, project: ProjectId, count: usize) -> 
 }
 
 pub(crate) async fn check(world: &World, chain: &str) -> Report {
-    audit::check(&world.store, chain, None).await.unwrap()
+    audit::check(&world.store, chain, Known::at(world.now()))
+        .await
+        .unwrap()
 }
 
 pub(crate) async fn is_whole(world: &World, chain: &str) -> Report {

@@ -2,11 +2,18 @@
 
 use std::time::Duration;
 
-use gatewright_domain::id::EventId;
-use gatewright_store::audit::{self, Anchored, Fault};
+use gatewright_domain::{
+    Timestamp,
+    audit::{Actor, ActorKind, Origin},
+    id::EventId,
+};
+use gatewright_store::{
+    PageRequest,
+    audit::{self, Anchored, AuditFilter, Fault, Known, Selector},
+};
 
 use crate::{
-    audit_chain::{check, is_whole, random, written},
+    audit_chain::{check, event, is_whole, random, written},
     start::by_hand,
     world::{World, commit, contract, look},
 };
@@ -14,6 +21,8 @@ use crate::{
 contract!(
     removed_inserted_and_swapped_rows_are_found,
     what_an_anchor_knows_cannot_be_removed_from_the_end,
+    counted_rows_that_no_one_could_be_counting_are_found,
+    a_tampered_event_stops_no_erasure,
 );
 
 /// Puts the six events back that were kept, with their head.
@@ -143,11 +152,18 @@ async fn what_an_anchor_knows_cannot_be_removed_from_the_end(world: World) {
     let anchored = Anchored {
         seq: head.seq,
         digest: head.digest,
+        at: Some(events[3].at),
     };
-    let with = async |anchored: &Anchored| {
-        let report = audit::check(&world.store, &chain, Some(anchored)).await.unwrap();
-        report.faults
+    let kept_since = events[0].at;
+    let report = async |anchored: &Anchored, kept_since: Timestamp| {
+        let known = Known {
+            kept_since,
+            anchored: Some(anchored),
+            ..Known::at(world.now())
+        };
+        audit::check(&world.store, &chain, known).await.unwrap()
     };
+    let with = async |anchored: &Anchored| report(anchored, kept_since).await.faults;
     assert_eq!(with(&anchored).await, []);
     written(&world, project, 1).await;
     assert_eq!(with(&anchored).await, []);
@@ -174,9 +190,95 @@ async fn what_an_anchor_knows_cannot_be_removed_from_the_end(world: World) {
     let before = events[0].at.plus(Duration::from_hours(1));
     let deleted = commit!(world, tx => audit::prune(tx, before, 100, random(&world)));
     assert_eq!(deleted, 6);
-    assert_eq!(with(&anchored).await, []);
+    let after = events[3].at.plus(Duration::from_millis(1));
+    let old = report(&anchored, after).await;
+    assert_eq!(
+        (&old.faults[..], old.deleted, old.is_uncompared),
+        (&[][..], 6, true)
+    );
+    // One that is too young for that is a fault: someone made it look as if it was old.
+    let young = [Fault::TooYoung { seq: 6, anchored: 4 }];
+    assert_eq!(with(&anchored).await, young);
     // All is removed, with the head.
     by_hand(&world, "DELETE FROM audit_events").await;
     by_hand(&world, "DELETE FROM audit_heads").await;
     assert_eq!(with(&anchored).await, [Fault::Truncated { seq: 0, anchored: 4 }]);
+}
+
+async fn counted_rows_that_no_one_could_be_counting_are_found(world: World) {
+    let project = world.project().await.id;
+    let chain = project.to_string();
+    written(&world, project, 1).await;
+    let counted = event(&world, Some(project));
+    commit!(world, tx => audit::tally(tx, &counted, "subject"));
+    assert_eq!(is_whole(&world, &chain).await.waiting, 1);
+    let checked = async |is_sealed| {
+        let known = Known {
+            is_sealed,
+            ..Known::at(world.now())
+        };
+        let report = audit::check(&world.store, &chain, known).await.unwrap();
+        (report.fault_count, report.waiting)
+    };
+    // What waited while no process was running is a fault only once it should have been added.
+    world.clock.advance(Duration::from_hours(1));
+    assert_eq!((checked(false).await, checked(true).await), ((0, 1), (1, 0)));
+    let future = world.now().plus(Duration::from_hours(24 * 9_000)).as_millis();
+    let sql = format!("UPDATE audit_events SET at = {future} WHERE project_id = '{chain}' AND seq IS NULL");
+    by_hand(&world, &sql).await;
+    assert_eq!((checked(false).await, checked(true).await), ((1, 0), (1, 0)));
+    // And rows that no one counts are found behind any number of those that someone does.
+    by_hand(
+        &world,
+        "UPDATE audit_events SET tally_key = NULL WHERE seq IS NULL",
+    )
+    .await;
+    for subject in 0..1_100 {
+        let mut tx = world.write().await;
+        let counted = event(&world, Some(project));
+        audit::tally(&mut tx, &counted, &subject.to_string())
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    }
+    assert_eq!(checked(false).await, (1, 1_100));
+}
+
+async fn a_tampered_event_stops_no_erasure(world: World) {
+    let project = world.project().await.id;
+    let chain = project.to_string();
+    written(&world, project, 4).await;
+    let at = |seq: i64| format!("WHERE project_id = '{chain}' AND seq = {seq}");
+    for (set, seq) in [
+        ("address_proof = NULL", 1),
+        ("address_proof = 'nonsense'", 2),
+        ("actor = 'system'", 3),
+    ] {
+        by_hand(&world, &format!("UPDATE audit_events SET {set} {}", at(seq))).await;
+    }
+    let actor = Actor {
+        kind: ActorKind::Operator,
+        address: None,
+        origin: Origin::Cli,
+    };
+    let selector = Selector::Address("192.0.2.7".to_owned());
+    let erased = audit::erase(&world.store, &chain, &selector, &actor, random(&world))
+        .await
+        .unwrap();
+    assert_eq!((erased.events, erased.tampered), (4, 2));
+    let again = audit::erase(&world.store, &chain, &selector, &actor, random(&world))
+        .await
+        .unwrap();
+    assert_eq!(again.events, 0);
+    let listed =
+        look!(world, tx => audit::list(tx, Some(project), &AuditFilter::default(), &PageRequest::first(9)));
+    assert!(listed.items.iter().all(|event| event.actor.address.is_none()));
+    // They are reported as before, and the whole one is not.
+    let report = check(&world, &chain).await;
+    let changed: Vec<_> = report
+        .faults
+        .iter()
+        .filter(|fault| matches!(fault, Fault::Changed { .. }))
+        .collect();
+    assert_eq!(changed.len(), 3, "{report:?}");
 }

@@ -26,6 +26,9 @@ struct Head {
     chain: String,
     seq: i64,
     digest: String,
+    /// When that event happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at: Option<Timestamp>,
 }
 
 /// The file: the anchor in readable form, and as a JWT (RFC 7515) that the published keys verify.
@@ -39,8 +42,10 @@ struct File {
 pub(super) async fn write(app: &Admin, out: Option<&Path>) -> anyhow::Result<()> {
     let mut tx = app.core().store.read().await?;
     let heads = audit::heads(&mut tx).await?;
+    let times = audit::times(&mut tx).await?;
     drop(tx);
     let head = |head: audit::Head| Head {
+        at: times.get(&head.chain).copied(),
         chain: named(&head.chain).to_owned(),
         seq: head.seq,
         digest: head.digest,
@@ -88,8 +93,8 @@ pub(super) fn read(app: &Admin, path: &Path) -> anyhow::Result<BTreeMap<String, 
             "instance" => String::new(),
             _ => head.chain,
         };
-        let (seq, digest) = (head.seq, head.digest);
-        (chain, Anchored { seq, digest })
+        let (seq, digest, at) = (head.seq, head.digest, head.at);
+        (chain, Anchored { seq, digest, at })
     };
     Ok(signed.heads.into_iter().map(anchored).collect())
 }

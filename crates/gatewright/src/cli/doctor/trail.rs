@@ -4,7 +4,7 @@ use std::io::Write;
 
 use gatewright_store::{
     StoreError,
-    audit::{self, named},
+    audit::{self, Known, named},
 };
 
 use super::report::Report;
@@ -28,7 +28,7 @@ async fn read(app: &Admin) -> Result<Vec<audit::Report>, StoreError> {
     drop(tx);
     let mut reports = Vec::new();
     for chain in chains {
-        reports.push(audit::check(&app.core().store, &chain, None).await?);
+        reports.push(audit::check(&app.core().store, &chain, Known::at(app.now())).await?);
     }
     Ok(reports)
 }

@@ -75,6 +75,25 @@ pub enum Fault {
         /// The number of the last missing one.
         seq: i64,
     },
+    /// The event of the anchor is too young to have been deleted because of its age.
+    #[error(
+        "the events up to {seq} are missing as if they were too old, but the anchor knows event {anchored}, which is younger than \
+         audit.retention_days: they were removed, unless events were kept for less time before"
+    )]
+    TooYoung {
+        /// The number of the last missing one.
+        seq: i64,
+        /// The number in the anchor.
+        anchored: i64,
+    },
+    /// The occurrences of a row are still counted, although its time is over or has not come.
+    #[error(
+        "event {id} is still counted, but its time is long over or has not come: it was inserted, or changed after it was written"
+    )]
+    Counted {
+        /// Its ID.
+        id: String,
+    },
     /// The chain ends before the anchor.
     #[error(
         "the chain ends at event {seq}, but the anchor knows event {anchored}: the last events were removed"

@@ -8,7 +8,7 @@ use gatewright_domain::audit::{
 };
 
 use super::{
-    Anchored, Report,
+    Anchored, Known, Report,
     fault::{Fault, Shown},
 };
 use crate::{
@@ -34,17 +34,27 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn begin(head: &Head, anchored: Option<&'a Anchored>) -> Self {
+    pub(super) fn begin(head: &Head, known: Known<'a>) -> Self {
         let mut report = Report {
             chain: head.chain.clone(),
+            deleted: head.base_seq,
             ..Report::default()
         };
-        // The deleted part proves only its end.
+        let anchored = known.anchored;
         if let Some(anchored) = anchored
-            && anchored.seq == head.base_seq
-            && anchored.digest != head.base_digest
+            && (1..=head.base_seq).contains(&anchored.seq)
         {
-            report.add(Fault::Rewritten { seq: anchored.seq });
+            // Of the deleted part, only the end can be compared. What is not old enough was not deleted because of its age.
+            if anchored.at.is_some_and(|at| at >= known.kept_since) {
+                report.add(Fault::TooYoung {
+                    seq: head.base_seq,
+                    anchored: anchored.seq,
+                });
+            } else if anchored.seq < head.base_seq {
+                report.is_uncompared = true;
+            } else if anchored.digest != head.base_digest {
+                report.add(Fault::Rewritten { seq: anchored.seq });
+            }
         }
         Self {
             report,
