@@ -40,6 +40,41 @@ describe("backup and restore as the guide says", () => {
   before(async () => (folder = await mkdtemp(join(tmpdir(), "gatewright-backup-"))));
   after(() => rm(folder, { recursive: true, force: true }));
 
+  test("one file, made while it is serving, restored into an empty folder, and moved to PostgreSQL", async () => {
+    const made = await instance();
+    const [backups, safe] = [join(folder, "files"), join(folder, "keys")];
+    await mkdir(backups);
+    await mkdir(safe);
+    const [copyKey] = await blocks("backup", "sh", "## The master key");
+    const [backup, check] = await blocks("backup", "sh", "## Make a backup");
+    const [restore] = await blocks("backup", "sh", "## Restore a backup");
+    const [move] = await blocks("backup", "sh", "## Move from SQLite to PostgreSQL");
+    const file = { "/var/backups/gatewright-2026-12-01.backup": join(backups, "gatewright-$(date +%F).backup") };
+
+    let running = await made.serve();
+    await made.api("POST", "/projects", { name: "Before" });
+    await made.shell(filledIn(copyKey, { "/var/lib/gatewright": made.data, "/safe/place": safe }));
+    await made.shell(filledIn(backup, { "/var/backups": backups }));
+    assert.match(await made.shell(filledIn(check, file)), /complete and unchanged/);
+    await made.api("POST", "/projects", { name: "After" });
+    await running.stop();
+    await rm(made.data, { recursive: true });
+
+    await made.shell(filledIn(restore, { ...file, "/safe/place": safe }));
+    running = await made.serve();
+    assert.deepEqual(await made.names(), ["Before"]);
+    await running.stop();
+
+    const url = await freshDatabase();
+    const said = await made.shell(filledIn(move, { "postgres://gatewright:password@db.internal/gatewright": url }));
+    const [, keys] = said.match(/keys\.master = \["(file:[^"]+)"\]/);
+    const env = { GATEWRIGHT__DATABASE__URL: url, GATEWRIGHT__KEYS__MASTER: keys };
+    running = await made.serve(env);
+    assert.deepEqual(await made.names(), ["Before"]);
+    await running.stop();
+    await rm(made.folder, { recursive: true, force: true });
+  });
+
   test("SQLite, copied while it is serving and being written to", async () => {
     const made = await instance();
     const [backups, safe] = [join(folder, "backups"), join(folder, "safe")];
