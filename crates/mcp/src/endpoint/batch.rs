@@ -1,7 +1,10 @@
 //! Batches of clients of 2025-03-26: several messages in one POST (2025-03-26 basic/transports, "Sending Messages to the
 //! Server"). Each is admitted, limited and answered as one that came alone; only the HTTP request is shared.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, future::BoxFuture, stream};
@@ -220,14 +223,22 @@ impl<T: Transport> Endpoint<T> {
     }
 }
 
-/// Reads all messages of a batch before anything is done.
+/// Reads all messages of a batch before anything is done. An ID must not be used twice within a session (2025-03-26 basic, "Requests"), and
+/// the answers of two requests with one ID could not be told apart.
 fn read(texts: &[Bytes]) -> Result<Vec<Message<'_>>, String> {
     let mut messages = Vec::with_capacity(texts.len());
+    let mut ids = HashSet::new();
     for (text, number) in texts.iter().zip(1..) {
         match envelope::parse(text, &Limits::default()) {
             Ok(Message::Request(request)) if request.method.value == "initialize" => {
                 return Err(format!(
                     "`initialize` cannot be part of a batch, as message {number} of this one is; send it alone."
+                ));
+            }
+            Ok(Message::Request(request)) if !ids.insert(request.id.to_owned()) => {
+                return Err(format!(
+                    "Message {number} of the batch has the ID of another request in it; give each request an ID of its own. \
+                     Nothing of the batch was done."
                 ));
             }
             Ok(message) => messages.push(message),

@@ -208,6 +208,10 @@ async fn a_batch_is_refused_as_a_whole_before_anything_of_it_is_done() {
             "Message 2 of the batch",
         ),
         (json!([good, 7]), "Message 2 of the batch"),
+        (
+            json!([good, call("b", "fast"), call("a", "slow")]),
+            "Message 3 of the batch has the ID of another request",
+        ),
         (json!([[good]]), "Message 1 of the batch"),
     ] {
         let (status, text) = read(world.post(&plan, &ADA, &headers, &batch.to_string()).await).await;
