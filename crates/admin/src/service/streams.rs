@@ -61,7 +61,7 @@ async fn create_in(change: &mut Change<'_>, new: NewStream, end: Place) -> Resul
     }
     let id = StreamId::generate(app.clock.as_ref(), app.entropy.as_ref());
     let (mut stream, secret) = new.check(app, id, now)?;
-    check_beside(&mut change.tx, &stream, &others).await?;
+    check_beside(&mut change.tx, &stream, None, &others).await?;
     stream.secret = secret.map(|secret| seal(app, &Stream::context(id), &secret));
     let more: Vec<_> = stream.secret.iter().map(|_| secret_changed("secret")).collect();
     change.create(&stream, more).await?;
@@ -135,7 +135,7 @@ async fn update_in(
     if_match.holds(current.updated_at)?;
     let (mut next, secret) = patch.over(change.app(), &current)?;
     let others = rows::list(&mut change.tx).await?;
-    check_beside(&mut change.tx, &next, &others).await?;
+    check_beside(&mut change.tx, &next, Some(&current), &others).await?;
     let mut more = hidden_changes(&current, &next);
     if let Some(secret) = secret {
         next.secret = Some(seal(change.app(), &Stream::context(id), &secret));
@@ -286,10 +286,19 @@ async fn begin(
     }
 }
 
-/// Fails if a stream names what does not exist, or a file of another one.
-async fn check_beside(tx: &mut Tx, stream: &Stream, others: &[Stream]) -> Result<(), ServiceError> {
+/// Fails if a stream names what does not exist, or a file of another one. One that named it before can still be deactivated.
+async fn check_beside(
+    tx: &mut Tx,
+    stream: &Stream,
+    before: Option<&Stream>,
+    others: &[Stream],
+) -> Result<(), ServiceError> {
     let mut invalid = Invalid::default();
+    let is_checked = before.is_none_or(|before| {
+        before.project_id != stream.project_id || !is_active(before) && is_active(stream)
+    });
     if let Some(project) = stream.project_id
+        && is_checked
         && project::find(tx, project).await?.is_none()
     {
         invalid.add(

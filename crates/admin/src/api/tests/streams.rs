@@ -269,3 +269,31 @@ async fn a_stream_leads_nowhere_that_an_administrator_may_not_configure() {
         tested.body
     );
 }
+
+#[tokio::test]
+async fn a_stream_whose_folder_or_project_is_gone_can_be_deactivated_and_not_activated() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_owned();
+    let bench = Bench::with_config(|config| config.streams.directory = Some(path)).await;
+    let project = bench
+        .post(&bench.instance, "/projects", json!({"name": "Gone"}))
+        .await
+        .expect(201);
+    let new = json!({"name": "a", "kind": "file", "file_name": "a.jsonl", "project_id": project.text("id")});
+    let made = create(&bench, new).await.expect(201);
+    let stream = format!("/streams/{}", made.text("id"));
+    let delete = format!("/projects/{}?confirm_name=Gone", project.text("id"));
+    bench.delete(&bench.instance, &delete).await.expect(204);
+    let set = async |change: Value| bench.patch(&bench.instance, &stream, change).await;
+    set(json!({"status": "inactive", "name": "b"})).await.expect(200);
+    let refused = set(json!({"status": "active"})).await.expect(422);
+    assert_eq!(refused.pointers(), ["/project_id"]);
+    set(json!({"status": "active", "project_id": null}))
+        .await
+        .expect(200);
+    let bench = bench.restarted(|config| config.streams.directory = None).await;
+    let set = async |change: Value| bench.patch(&bench.instance, &stream, change).await;
+    set(json!({"status": "inactive"})).await.expect(200);
+    let refused = set(json!({"status": "active"})).await.expect(422);
+    assert_eq!(refused.pointers(), ["/kind"]);
+}

@@ -254,29 +254,42 @@ impl StreamPatch {
             Patch::Clear => None,
             Patch::Set(id) => Some(id),
         };
+        let status = self.status.over_or(&current.status, StreamStatus::Active);
+        // What was allowed when it was set does not keep a stream from being deactivated or renamed.
+        let begins = status == StreamStatus::Active && current.status != StreamStatus::Active;
         let next = Stream {
             name,
-            status: self.status.over_or(&current.status, StreamStatus::Active),
+            status,
             audit: self.audit.over_or(&current.audit, true),
             activity: self.activity.over_or(&current.activity, false),
             project_id,
             format: self.format.over_or(&current.format, StreamFormat::Json),
             target: match current.target.clone() {
-                StreamTarget::Webhook { url, batching } => StreamTarget::Webhook {
-                    url: checked_url(app, &self.url.over(&url), &mut invalid),
-                    batching: self.batching.over(&batching),
-                },
+                StreamTarget::Webhook { url, batching } => {
+                    let next = self.url.over(&url);
+                    StreamTarget::Webhook {
+                        url: if begins || next != url || url.is_empty() {
+                            checked_url(app, &next, &mut invalid)
+                        } else {
+                            url
+                        },
+                        batching: self.batching.over(&batching),
+                    }
+                }
                 StreamTarget::File {
                     file_name,
                     max_size_mb,
                     max_files,
                 } => {
-                    let file_name = self.file_name.over(&file_name);
+                    let before = file_name;
+                    let file_name = self.file_name.over(&before);
                     invalid.take(check_file_name("/file_name", &file_name));
                     let max_size_mb = self.max_size_mb.over_or(&max_size_mb, 100);
                     let max_files = self.max_files.over_or(&max_files, 5);
                     invalid.take(check_size(max_size_mb, max_files));
-                    if app.config.streams.directory.is_none() {
+                    if app.config.streams.directory.is_none()
+                        && (begins || file_name != before || before.is_empty())
+                    {
                         invalid.add(
                             "/kind",
                             "Streams to files need a folder: set `streams.directory` in the configuration and start again.",
