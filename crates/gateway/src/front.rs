@@ -281,7 +281,7 @@ impl Line {
             app.telemetry
                 .count_gateway_request(gateway, outcome, took, trace.recorded());
         }
-        if let Some(spans) = trace.spans(&row, asked, &self.record, self.status) {
+        if let Some(spans) = trace.spans(app, &row, asked, &self.record, self.status) {
             app.otlp.request(spans);
         }
         app.activity.record_with(row, arguments, &app.telemetry);

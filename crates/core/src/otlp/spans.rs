@@ -235,6 +235,8 @@ impl RequestSpans {
         span.text(ATTRIBUTES, "gatewright.request.id", &row.request.to_string());
         if let Some(caller) = &row.caller {
             if let Some(person) = &caller.person {
+                // The mark of those whom the holder of an API key named.
+                let person = person.strip_prefix('|').unwrap_or(person);
                 span.text(ATTRIBUTES, "user.id", person);
             }
             if let Some(client) = &caller.client {

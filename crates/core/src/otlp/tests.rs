@@ -116,6 +116,22 @@ fn measured(core: &TestCore, series: &str) -> u64 {
 }
 
 #[tokio::test]
+async fn a_user_whom_the_holder_of_a_key_named_has_that_name() {
+    let (url, received) = collector(&[]).await;
+    let test = sending_to(&url).await;
+    let mut spans = request(&test, 7, true);
+    spans.activity.caller = Some(Arc::new(ActivityCaller {
+        person: Some("|ada".into()),
+        client: None,
+    }));
+    test.core.otlp.request(spans);
+    round(&test, Signal::Traces).await.unwrap();
+    let received = received.lock().unwrap();
+    let body = String::from_utf8_lossy(&received[0].2).into_owned();
+    assert!(body.contains("ada") && !body.contains("|ada"), "{body}");
+}
+
+#[tokio::test]
 async fn spans_reach_a_collector_on_loopback_with_the_configured_headers() {
     let (url, received) = collector(&[]).await;
     let test = sending_to(&url).await;

@@ -1,12 +1,16 @@
 //! The trace of a request to a gateway, and the spans that it leaves for a collector.
 
+use std::sync::Arc;
+
 use gatewright_core::{
     Core,
+    directory::ServerEntry,
     otlp::{RequestSpans, Traced},
     telemetry::{AskedFor, RequestRecord, Sending},
 };
 use gatewright_domain::{
     activity::Activity,
+    id::ServerId,
     trace_context::{NamedTrace, SpanId, TraceId},
 };
 
@@ -49,6 +53,7 @@ impl<'a> Trace<'a> {
     /// The spans of its request, where they are recorded.
     pub(super) fn spans(
         &self,
+        core: &Core,
         row: &Activity,
         asked: Option<&AskedFor>,
         record: &RequestRecord,
@@ -59,6 +64,10 @@ impl<'a> Trace<'a> {
             // The ID of the request is the span of one message only.
             traced.own = traced.own.within(SpanId::of_number(RequestId::next().number()));
         }
+        let directory = core.directory.current().ok();
+        let known = directory
+            .as_ref()
+            .map_or(&[][..], |directory| directory.servers());
         Some(RequestSpans {
             activity: row.clone(),
             traced,
@@ -67,7 +76,45 @@ impl<'a> Trace<'a> {
             route: GATEWAY_ROUTE,
             sending: asked.map_or(Sending::NOT_SENT, |asked| asked.sending),
             message_id: asked.and_then(|asked| asked.id.clone()),
-            server: record.server_entry().cloned(),
+            server: server_of(row.server_id, record.server_entry(), known),
         })
+    }
+}
+
+/// The server with this ID, from those that are known. That of the record is the first one that a message of a batch went to.
+fn server_of(
+    id: Option<ServerId>,
+    of_record: Option<&Arc<ServerEntry>>,
+    known: &[Arc<ServerEntry>],
+) -> Option<Arc<ServerEntry>> {
+    let id = id?;
+    let mut all = of_record.into_iter().chain(known);
+    all.find(|entry| entry.server.id == id).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use gatewright_domain::{Timestamp, id::ProjectId, testing};
+
+    use super::*;
+
+    #[test]
+    fn each_message_of_a_batch_has_the_server_that_it_went_to() {
+        let entry = |slug: &str| {
+            let url = format!("https://{slug}.example.com");
+            Arc::new(ServerEntry {
+                server: testing::server(ProjectId::of_number(1), Timestamp::default(), slug, &url),
+                headers: Vec::new(),
+                problem: None,
+            })
+        };
+        let (first, second, deleted) = (entry("first"), entry("second"), entry("deleted"));
+        let known = [Arc::clone(&first), Arc::clone(&second)];
+        let of = |entry: &ServerEntry, of_record| server_of(Some(entry.server.id), of_record, &known);
+        assert_eq!(of(&first, Some(&first)), Some(Arc::clone(&first)));
+        assert_eq!(of(&second, Some(&first)), Some(Arc::clone(&second)));
+        assert_eq!(of(&deleted, Some(&deleted)), Some(Arc::clone(&deleted)));
+        assert_eq!(of(&deleted, Some(&first)), None);
+        assert_eq!(server_of(None, Some(&first), &known), None);
     }
 }
