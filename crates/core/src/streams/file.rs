@@ -4,7 +4,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -12,6 +12,8 @@ use super::Record;
 
 /// Bytes at the end of a file that are looked through for the end of its last line.
 const TAIL: u64 = 256 * 1024;
+/// How often a file is opened that is moved away between opening and locking.
+const OPENED: u32 = 1_000;
 
 /// Writes to a file of this name in the folder of the configuration.
 #[derive(Debug, Clone)]
@@ -40,13 +42,12 @@ impl FileSink {
 
     fn append(&self, batch: &[u8]) -> io::Result<()> {
         let path = self.folder.join(&self.name);
-        let mut file = open(&path)?;
+        let mut file = open_alone(&path)?;
         let mut size = repair(&mut file)?;
         if size > 0 && size.saturating_add(batch.len() as u64) > self.max_size {
-            drop(file);
             self.rotate(&path)?;
-            file = open(&path)?;
-            size = 0;
+            file = open_alone(&path)?;
+            size = repair(&mut file)?;
         }
         let written = file.write_all(batch).and_then(|()| file.sync_data());
         if written.is_err() {
@@ -73,6 +74,29 @@ impl FileSink {
         }
         fs::rename(path, older(1))
     }
+}
+
+/// Opens a file and locks it, until it is closed, against others who append to it: a test event and a batch, or another process. It waits
+/// for them.
+fn open_alone(path: &Path) -> io::Result<File> {
+    for _ in 0..OPENED {
+        let file = open(path)?;
+        match file.lock() {
+            Ok(()) => {}
+            // A file system without locks.
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(file),
+            Err(error) => return Err(error),
+        }
+        let locked = file.metadata()?;
+        // Whoever had the lock may have begun another file.
+        let is_same = |found: &fs::Metadata| (found.dev(), found.ino()) == (locked.dev(), locked.ino());
+        match fs::symlink_metadata(path) {
+            Ok(found) if is_same(&found) => return Ok(file),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Err(io::Error::other("it is moved away again and again"))
 }
 
 /// Opens a file to append to it; creates it for the owner only. A link is not followed.
@@ -188,6 +212,49 @@ mod tests {
         fs::write(&path, "{").unwrap();
         sink.deliver(&records(4, 1)).await.unwrap();
         assert_eq!(lines(&path), ["{\"n\":0004}"]);
+    }
+
+    #[test]
+    fn who_appends_waits_for_others_and_writes_to_the_file_that_they_leave() {
+        let folder = tempfile::tempdir().unwrap();
+        let sink = sink(folder.path(), 1_000, 9);
+        let path = folder.path().join("a.jsonl");
+        sink.append(b"1\n").unwrap();
+        let other = open_alone(&path).unwrap();
+        let appending = std::thread::spawn({
+            let sink = sink.clone();
+            move || sink.append(b"2\n")
+        });
+        // It is not finished before the other one is, however long that takes.
+        for _ in 0..1_000 {
+            assert!(!appending.is_finished());
+            std::thread::yield_now();
+        }
+        sink.rotate(&path).unwrap();
+        drop(other);
+        appending.join().unwrap().unwrap();
+        assert_eq!(lines(&path), ["2"]);
+        assert_eq!(lines(&folder.path().join("a.jsonl.1")), ["1"]);
+    }
+
+    #[tokio::test]
+    async fn many_at_once_lose_nothing_while_files_rotate() {
+        let folder = tempfile::tempdir().unwrap();
+        let sink = sink(folder.path(), 60, 90);
+        let deliveries = (0..50).map(|number| {
+            let sink = sink.clone();
+            tokio::spawn(async move { sink.deliver(&records(number * 2, 2)).await })
+        });
+        for delivery in deliveries.collect::<Vec<_>>() {
+            delivery.await.unwrap().unwrap();
+        }
+        let mut all = Vec::new();
+        for entry in fs::read_dir(folder.path()).unwrap() {
+            all.extend(lines(&entry.unwrap().path()));
+        }
+        all.sort();
+        let expected: Vec<_> = (0..100).map(|number| format!("{{\"n\":{number:04}}}")).collect();
+        assert_eq!(all, expected);
     }
 
     #[tokio::test]
