@@ -80,18 +80,18 @@ impl OfOwners {
     }
 
     fn give_back(&mut self, owner: &Owner, bytes: usize) {
-        give_back(&mut self.projects, owner.project, bytes);
+        give_back(&mut self.projects, &owner.project, bytes);
         if let Some(user) = owner.user {
-            give_back(&mut self.users, user, bytes);
+            give_back(&mut self.users, &user, bytes);
         }
     }
 }
 
-fn give_back<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: K, bytes: usize) {
-    if let Some(count) = counts.get_mut(&key) {
+fn give_back<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K, bytes: usize) {
+    if let Some(count) = counts.get_mut(key) {
         *count -= bytes;
         if *count == 0 {
-            counts.remove(&key);
+            counts.remove(key);
         }
     }
 }

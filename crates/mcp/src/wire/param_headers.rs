@@ -132,8 +132,8 @@ impl ParamHeaders {
 
 impl ParamHeader {
     fn path_bytes(&self) -> usize {
-        let of_one = |name: &Box<str>| name.len() + size_of::<Box<str>>();
-        self.path.iter().map(of_one).sum()
+        let names = self.path.iter();
+        names.map(|name| name.len() + size_of::<Box<str>>()).sum()
     }
 
     /// The value its header has for these arguments. Refuses an argument that appears twice on the way to it: a server
