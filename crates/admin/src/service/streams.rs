@@ -3,6 +3,7 @@
 mod batch;
 mod delivery;
 mod input;
+mod places;
 
 use gatewright_core::streams::{Fact, Sink, SinkError, TestRecord, record};
 use gatewright_domain::{
@@ -14,9 +15,7 @@ use gatewright_domain::{
     stream::{STREAMS_MAX, Stream, StreamLag, StreamState, StreamStatus, StreamTarget},
 };
 use gatewright_store::{
-    Page, PageRequest, StoreError, Tx,
-    activity::{self, Place},
-    project, stream as rows, stream_state,
+    Page, PageRequest, StoreError, Tx, activity::Place, project, stream as rows, stream_state,
 };
 
 use super::{
@@ -29,6 +28,7 @@ use crate::Admin;
 
 pub use delivery::{Runner, Streams, release};
 pub use input::{NewStream, StreamPatch};
+use places::{activity_end, add_activity, begin, standing};
 
 /// A stream, and how it stands.
 #[derive(Debug, Clone)]
@@ -217,73 +217,6 @@ fn open(
                 .to_owned(),
         )
     })
-}
-
-async fn standing(tx: &mut Tx, stream: Stream) -> Result<Standing, ServiceError> {
-    let state = stream_state::find(tx, stream.id).await?.unwrap_or_default();
-    let lag = if stream.audit {
-        stream_state::audit_lag(tx, stream.id, stream.project_id).await?
-    } else {
-        StreamLag::default()
-    };
-    Ok(Standing { stream, state, lag })
-}
-
-/// Adds the requests that wait, which are kept elsewhere.
-async fn add_activity(
-    app: &Admin,
-    authority: &Authority,
-    standing: &mut Standing,
-) -> Result<(), ServiceError> {
-    if !standing.stream.activity {
-        return Ok(());
-    }
-    let mut tx = app.store.read(authority.read_instance()?).await?;
-    let place = stream_state::activity_place(&mut tx, standing.stream.id).await?;
-    drop(tx);
-    if place.row == stream_state::GONE {
-        return Ok(());
-    }
-    let mut tx = app.store.read_activity(authority.read_instance()?).await?;
-    let begin = activity::begin(&mut tx, place).await?;
-    // What is to be said about numbers that began again waits too.
-    let waiting = begin.last - begin.after + i64::from(begin.is_again);
-    if waiting > 0 {
-        let lag = &mut standing.lag;
-        lag.events += waiting;
-        let oldest = activity::next_at(&mut tx, begin.after).await?;
-        lag.oldest_at = lag.oldest_at.into_iter().chain(oldest).min();
-    }
-    Ok(())
-}
-
-/// The end of the activity.
-async fn activity_end(app: &Admin, authority: &Authority) -> Result<Place, ServiceError> {
-    let mut tx = app.store.read_activity(authority.read_instance()?).await?;
-    Ok(activity::end(&mut tx).await?)
-}
-
-/// Sets the places from where a stream sends what it did not send before.
-async fn begin(
-    tx: &mut Tx,
-    stream: &Stream,
-    before: Option<&Stream>,
-    end: Place,
-    now: gatewright_domain::Timestamp,
-) -> Result<(), StoreError> {
-    let sent_audit = before.is_some_and(|before| before.audit && before.project_id == stream.project_id);
-    match (sent_audit, stream.audit) {
-        (false, true) => stream_state::begin_audit(tx, stream.id, stream.project_id, now).await?,
-        (true, false) => stream_state::forget_audit(tx, stream.id).await?,
-        (true, true) | (false, false) => {}
-    }
-    let sent_activity =
-        before.is_some_and(|before| before.activity && before.project_id == stream.project_id);
-    match (sent_activity, stream.activity) {
-        (false, true) => stream_state::begin_activity(tx, stream.id, end, now).await,
-        (true, false) => stream_state::forget_activity(tx, stream.id).await,
-        (true, true) | (false, false) => Ok(()),
-    }
 }
 
 /// Fails if a stream names what does not exist, or a file of another one. One that named it before can still be deactivated.

@@ -92,6 +92,23 @@ pub(super) fn check(config: &mut Config, place: impl Fn(&str) -> String) -> Vec<
             ),
         );
     }
+    check_activity(config, &mut refuse);
+    check_limits(config, &mut refuse);
+    check_notifications(config, &mut refuse);
+    check_administrators(config, &mut refuse);
+    config.otlp.check(&mut refuse);
+    if log_level::parse(&config.log.level).is_none() {
+        refuse(
+            "log.level",
+            "it is not a log level. Write error, warn, info, debug or trace, and add levels of single parts, like \
+             info,gatewright::fetch=debug"
+                .into(),
+        );
+    }
+    problems
+}
+
+fn check_activity(config: &Config, refuse: &mut impl FnMut(&str, String)) {
     if config.activity.max_size_mb < MIN_ACTIVITY_MB {
         refuse(
             "activity.max_size_mb",
@@ -108,19 +125,6 @@ pub(super) fn check(config: &mut Config, place: impl Fn(&str) -> String) -> Vec<
             ),
         );
     }
-    check_limits(config, &mut refuse);
-    check_notifications(config, &mut refuse);
-    check_administrators(config, &mut refuse);
-    config.otlp.check(&mut refuse);
-    if log_level::parse(&config.log.level).is_none() {
-        refuse(
-            "log.level",
-            "it is not a log level. Write error, warn, info, debug or trace, and add levels of single parts, like \
-             info,gatewright::fetch=debug"
-                .into(),
-        );
-    }
-    problems
 }
 
 fn check_limits(config: &Config, refuse: &mut impl FnMut(&str, String)) {

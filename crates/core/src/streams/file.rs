@@ -88,7 +88,7 @@ fn open_alone(path: &Path) -> io::Result<File> {
             Err(error) => return Err(error),
         }
         let locked = file.metadata()?;
-        // The process that had the lock may have begun another file.
+        // The one that had the lock may have begun another file.
         let is_same = |found: &fs::Metadata| (found.dev(), found.ino()) == (locked.dev(), locked.ino());
         match fs::symlink_metadata(path) {
             Ok(found) if is_same(&found) => return Ok(file),

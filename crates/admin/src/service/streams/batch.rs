@@ -153,11 +153,11 @@ impl Batch {
         let mut place = begin.after;
         if begin.is_again {
             let (first, last) = (place + 1, noted.row.max(place + 1));
-            let lost = LostRecords {
+            let again = LostRecords {
                 why: Loss::Again,
                 ..lost_requests(stream, now, first, last)
             };
-            self.add(stream, Fact::Lost(&lost));
+            self.add(stream, Fact::Lost(&again));
         }
         if followed.deleted > 0 {
             let lost = lost_requests(stream, now, place + 1, place + followed.deleted);
