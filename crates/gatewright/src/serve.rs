@@ -284,7 +284,7 @@ impl Connection {
             let is_misplaced = calls.is_some();
             let (front, request) = (Arc::clone(&self.front), request.map(ReadToEnd::new));
             // Boxed because a connection keeps the room of its largest future for as long as it is open, and most connections
-            // are idle or only listen: an allocation for each request saves ten kilobytes for each connection.
+            // are idle or only listen: an allocation for each request saves twenty kilobytes for each connection.
             let answering = Box::pin(placing::answer(front, self.peer, calls, request));
             async move {
                 let mut response = answering.await?;
