@@ -268,7 +268,7 @@ where
         }
     }
 
-    /// Counts what is held; `false` if there is no room for it.
+    /// Counts what is held; `false` if it does not fit.
     fn settle(&mut self) -> bool {
         let ready: usize = self.ready.iter().map(Bytes::len).sum();
         self.share

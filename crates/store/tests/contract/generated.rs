@@ -229,7 +229,7 @@ fn is_unique(name: &str) -> bool {
     .any(|part| name.ends_with(part))
 }
 
-/// What the schema checks besides.
+/// What else the schema checks.
 fn fit(table: &str, number: usize, row: &mut BTreeMap<String, Cell>) {
     let flag = Cell::Int(i64::from(number.is_multiple_of(2)));
     match table {

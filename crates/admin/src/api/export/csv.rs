@@ -213,7 +213,7 @@ mod tests {
         }
         assert_eq!(cell(&json!(-1)), "-1", "a number is a number");
         for text in ["a=1", "a; b=1", "; x", "it's", "'", "a,=1", ""] {
-            assert_eq!(written(text), text, "it is no formula");
+            assert_eq!(written(text), text, "it is not a formula");
         }
     }
 
