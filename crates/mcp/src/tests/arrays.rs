@@ -8,11 +8,9 @@ use http::HeaderValue;
 use rstest::rstest;
 use serde_json::{Value, json};
 
+use super::signs_of_life::call_of;
 use crate::{
-    testing::net::{
-        FakeBody, FakeServer, User, World, answer, echo, events, json_answer, meta, modern_headers, read,
-        tool,
-    },
+    testing::net::{FakeBody, FakeServer, User, World, answer, echo, events, json_answer, read, tool},
     wire::version::Era,
 };
 
@@ -52,19 +50,7 @@ fn server(
 /// What a client of an era gets of a call, message by message.
 async fn call(world: &World, era: Era) -> (String, Vec<Value>) {
     let plan = world.plan(IdentityForwarding::None, &[]);
-    let (headers, body) = match era {
-        Era::Modern => {
-            let meta = meta(r#","progressToken":"p""#);
-            let body = format!(
-                r#"{{"jsonrpc":"2.0","id":"c","method":"tools/call","params":{{"name":"t",{meta}}}}}"#
-            );
-            (modern_headers("tools/call", Some("t")), body)
-        }
-        Era::Legacy => {
-            let body = r#"{"jsonrpc":"2.0","id":"c","method":"tools/call","params":{"name":"t","_meta":{"progressToken":"p"}}}"#;
-            (world.begin(&plan, &ADA).await, body.to_owned())
-        }
-    };
+    let (headers, body) = call_of(world, &plan, era).await;
     let response = world.post(&plan, &ADA, &headers, &body).await;
     let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
     let (status, text) = read(response).await;

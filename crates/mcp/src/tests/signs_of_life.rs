@@ -29,9 +29,9 @@ use crate::{
 
 const ADA: User = User("ada");
 
-/// The request that a client of an era makes, without and with the stream among what it takes.
-async fn requests(world: &World, plan: &crate::federation::Plan, era: Era) -> ([HeaderMap; 2], String) {
-    let (with, body) = match era {
+/// A call whose progress is to be reported, as a client of an era makes it: headers and body.
+pub(super) async fn call_of(world: &World, plan: &crate::federation::Plan, era: Era) -> (HeaderMap, String) {
+    match era {
         Era::Modern => {
             let meta = meta(r#","progressToken":"p""#);
             let body = format!(
@@ -43,7 +43,12 @@ async fn requests(world: &World, plan: &crate::federation::Plan, era: Era) -> ([
             let body = r#"{"jsonrpc":"2.0","id":"c","method":"tools/call","params":{"name":"t","_meta":{"progressToken":"p"}}}"#;
             (world.begin(plan, &ADA).await, body.to_owned())
         }
-    };
+    }
+}
+
+/// The same, without and with the stream among what the client takes.
+async fn requests(world: &World, plan: &crate::federation::Plan, era: Era) -> ([HeaderMap; 2], String) {
+    let (with, body) = call_of(world, plan, era).await;
     let (mut without, mut with) = (with.clone(), with);
     without.insert("accept", HeaderValue::from_static("application/json"));
     let both = HeaderValue::from_static("application/json, text/event-stream");
