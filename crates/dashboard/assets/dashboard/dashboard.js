@@ -57,6 +57,25 @@ document.addEventListener("htmx:configRequest", (event) => {
   for (const [name, value] of [...parameters.entries()]) if (value === "") parameters.delete(name);
 });
 
+// What is typed into a filter is asked for while it is typed; leaving the field asks for nothing more.
+document.addEventListener("change", (event) => {
+  const { form, id } = event.target;
+  if (form?.dataset.typed && form.dataset.typed === id) event.stopPropagation();
+}, true);
+
+// A list that replaces another leaves the focus on the same link.
+let focused = null;
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { activeElement } = document;
+  focused = event.detail.target.contains(activeElement) ? activeElement.getAttribute("href") : null;
+});
+
+document.addEventListener("htmx:afterSwap", () => {
+  if (focused === null || document.activeElement !== document.body) return;
+  document.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+});
+
 // `/` leads to the filter of a list, as in most consoles.
 document.addEventListener("keydown", (event) => {
   if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
