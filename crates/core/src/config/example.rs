@@ -41,6 +41,45 @@ pub fn example() -> String {
     text
 }
 
+/// A key that [`starter`] sets.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// Its section.
+    pub section: &'static str,
+    /// Its name, one of those in [`Config`].
+    pub key: &'static str,
+    /// What it is set to.
+    pub value: Value,
+}
+
+/// A file to begin with: the settings, each with its documentation. `about` is what the file begins with, one line each.
+pub fn starter(about: &[String], settings: &[Setting]) -> String {
+    let mut text = String::new();
+    for line in about {
+        comment(&mut text, line);
+    }
+    for section in known::sections() {
+        let mut set = settings
+            .iter()
+            .filter(|setting| setting.section == section.name)
+            .peekable();
+        if set.peek().is_none() {
+            continue;
+        }
+        text.push('\n');
+        comment(&mut text, &section.description);
+        let _ = writeln!(text, "[{}]", section.name);
+        for Setting { key, value, .. } in set {
+            text.push('\n');
+            if let Some(known) = section.keys.iter().find(|known| known.name == *key) {
+                comment(&mut text, &known.description);
+            }
+            let _ = writeln!(text, "{key} = {}", toml_value(value));
+        }
+    }
+    text
+}
+
 /// The effective values, without secrets, as TOML.
 pub fn effective(config: &Config) -> String {
     let values = serde_json::to_value(config).expect("a configuration is plain data");

@@ -30,6 +30,21 @@ pub struct ConfigSource {
     pub file: Option<PathBuf>,
     /// Variables that begin with `GATEWRIGHT__`, and those of [`standard_variables`].
     pub variables: BTreeMap<String, String>,
+    /// Keys set on the command line. They take precedence over everything else.
+    pub arguments: Vec<Argument>,
+}
+
+/// A key that is set on the command line.
+#[derive(Debug, Clone)]
+pub struct Argument {
+    /// Its name there, as in `--listen`.
+    pub name: &'static str,
+    /// The section of the key.
+    pub section: &'static str,
+    /// The key, one of those in [`Config`].
+    pub key: &'static str,
+    /// The value, as it would be in an environment variable.
+    pub value: String,
 }
 
 impl ConfigSource {
@@ -49,6 +64,7 @@ impl ConfigSource {
                 .map(|(name, value)| (text(name), text(value)))
                 .filter(|(name, _)| is_variable(name) || standard_variables::key(name).is_some())
                 .collect(),
+            arguments: Vec::new(),
         }
     }
 }
@@ -80,8 +96,23 @@ pub fn load(source: &ConfigSource) -> Result<Config, ConfigError> {
     for (name, value) in source.variables.iter().filter(|(name, _)| is_variable(name)) {
         overlay(name, value, &mut file, &mut problems);
     }
+    for argument in &source.arguments {
+        if let Some(known) = known::key(argument.section, argument.key) {
+            put(
+                argument.name,
+                &argument.value,
+                argument.section,
+                known,
+                &mut file,
+                &mut problems,
+            );
+        }
+    }
     ConfigError::check(problems)?;
     let mut config = deserialize(&file)?;
+    if !file.places.contains_key("server.public_url") {
+        config.server.assume_public_url(config.server.listen);
+    }
     let place = |path: &str| file.places.get(path).cloned().unwrap_or_else(|| path.to_owned());
     ConfigError::check(validate::check(&mut config, place))?;
     Ok(config)
@@ -147,7 +178,7 @@ fn put(
         return;
     };
     let earlier = file.places.get(&format!("{section}.{}", known.name));
-    if let Some(earlier) = earlier.filter(|place| is_variable(place)) {
+    if let Some(earlier) = earlier.filter(|place| is_variable(place) && is_variable(name)) {
         problems.push(Problem::new(
             name,
             format!("{earlier} sets the same key; remove one of the two"),
@@ -238,6 +269,7 @@ mod tests {
         }
         let source = ConfigSource {
             file: file.map(|_| path),
+            arguments: Vec::new(),
             variables: variables
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))

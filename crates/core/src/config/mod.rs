@@ -23,7 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use limits::{LimitsConfig, QuotasConfig};
-pub use load::{ConfigSource, load};
+pub use load::{Argument, ConfigSource, load};
 pub use notifications::{NotificationsConfig, SmtpConfig, SmtpSecurity};
 pub use otlp::{OtlpConfig, Signal};
 pub use problem::{ConfigError, Problem};
@@ -87,6 +87,11 @@ impl Config {
     /// Whether the public URL is loopback: the development case that allows loopback providers and servers.
     pub fn is_loopback(&self) -> bool {
         public_url::is_loopback(&self.server.public_url)
+    }
+
+    /// Why the public URL cannot lead to this instance, as far as the configuration shows, and what to set.
+    pub fn public_url_doubt(&self) -> Option<String> {
+        public_url::doubt(&self.server)
     }
 
     /// `{public_url}/mcp/{slug}`: a gateway's URL, issuer, resource and audience.

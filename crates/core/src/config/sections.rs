@@ -17,8 +17,12 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// The URL under which clients and browsers reach this instance: scheme, host and, if it is not the default, port;
     /// no path. It is part of every gateway's URL and of every token, so changing it makes all clients sign in
-    /// again. Anything but loopback must be https; a reverse proxy in front usually terminates TLS.
+    /// again. Anything but loopback must be https; a reverse proxy in front usually terminates TLS. If it is not set,
+    /// it is http://127.0.0.1 with the port of listen, which works only on this machine.
     pub public_url: String,
+    /// Whether the public URL was not set, and is derived from `listen`.
+    #[serde(skip)]
+    pub is_public_url_assumed: bool,
     /// Networks of reverse proxies whose X-Forwarded-For header is trusted. The headers of others are ignored.
     #[schemars(with = "Vec<String>", example = ["10.0.0.0/8"])]
     pub trusted_proxies: Vec<IpNet>,
@@ -36,11 +40,20 @@ impl Default for ServerConfig {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_url: "http://127.0.0.1:8080".to_owned(),
+            is_public_url_assumed: false,
             trusted_proxies: Vec::new(),
             max_connections: 16_384,
             drain_seconds: 5,
             shutdown_grace_seconds: 20,
         }
+    }
+}
+
+impl ServerConfig {
+    /// Derives the public URL from the address that is listened on, because none is set.
+    pub fn assume_public_url(&mut self, listen: SocketAddr) {
+        self.public_url = super::public_url::following(listen);
+        self.is_public_url_assumed = true;
     }
 }
 

@@ -33,6 +33,9 @@ pub(super) fn run(command: &Command, source: &ConfigSource) -> anyhow::Result<Ex
             if let Some(warning) = fit.warning() {
                 eprintln!("warning (a service may have other limits than this shell): {warning}");
             }
+            if let Some(doubt) = config.public_url_doubt() {
+                eprintln!("warning: {doubt}");
+            }
             match &source.file {
                 Some(path) => println!(
                     "# {} and the environment are valid. Values in effect:",

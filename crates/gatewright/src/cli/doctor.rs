@@ -39,7 +39,10 @@ pub(super) fn backup(config: &Config, file: &Path) -> ExitCode {
 }
 
 async fn examine(report: &mut Report<impl Write>, config: Config) {
-    report.good("configuration", format!("public URL {}", config.public_url()));
+    match config.public_url_doubt() {
+        None => report.good("configuration", format!("public URL {}", config.public_url())),
+        Some(doubt) => report.warn("configuration", doubt, "Then restart `gatewright serve`"),
+    }
     if config.public_url().starts_with("https:") && config.server.trusted_proxies.is_empty() {
         report.warn(
             "proxy",

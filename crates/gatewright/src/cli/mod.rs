@@ -41,7 +41,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the gateway.
-    Serve,
+    Serve(serve::Arguments),
     /// Try it out: gateway, identity provider and MCP server in one process, and a complete sign-in shown step by step.
     Demo(DemoArguments),
     /// Ask the process that serves with this configuration on this machine whether it is ready. Exit code 1: it is not.
@@ -104,7 +104,9 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             let _log = logging::init(&arguments.log());
             runtime()?.block_on(demo::run(&arguments))
         }
-        Command::Serve => {
+        Command::Serve(arguments) => {
+            let mut source = source;
+            arguments.add_to(&mut source);
             let config = crate::config::load(&source)?;
             let log = logging::init_with(&config.log, &config.otlp);
             runtime()?.block_on(serve::run(config, &source, &log))

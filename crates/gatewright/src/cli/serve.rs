@@ -1,8 +1,8 @@
 //! `gatewright serve`.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{io, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 
-use anyhow::Context as _;
+use clap::Args;
 use gatewright_core::{
     descriptors::{self, Fit},
     name_full_disk,
@@ -10,7 +10,7 @@ use gatewright_core::{
 use tokio::net::TcpListener;
 
 use crate::{
-    config::{self, Config, ConfigSource, LogConfig},
+    config::{self, Argument, Config, ConfigSource, LogConfig},
     operator::{ServiceError, setup},
     serve::{
         self,
@@ -19,8 +19,47 @@ use crate::{
     telemetry::logging::{LogGuard, LogLevel},
 };
 
+/// Settings that are often changed for one start. They take precedence over the configuration file and the environment.
+#[derive(Debug, Default, Args)]
+pub(super) struct Arguments {
+    /// The address and port to listen on, instead of server.listen.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// The URL under which clients and browsers reach this instance, instead of server.public_url.
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// The folder of the SQLite file and of the generated master key, instead of database.data_dir.
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// Adds these settings to where the configuration comes from.
+    pub(super) fn add_to(self, source: &mut ConfigSource) {
+        let data_dir = self.data_dir.map(|folder| folder.to_string_lossy().into_owned());
+        let settings = [
+            ("--listen", "server", "listen", self.listen),
+            ("--public-url", "server", "public_url", self.public_url),
+            ("--data-dir", "database", "data_dir", data_dir),
+        ];
+        let given = settings.into_iter().filter_map(|(name, section, key, value)| {
+            Some(Argument {
+                name,
+                section,
+                key,
+                value: value?,
+            })
+        });
+        source.arguments.extend(given);
+    }
+}
+
 /// Serves until it is asked to stop.
-pub(super) async fn run(config: Config, source: &ConfigSource, log: &LogGuard) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(
+    mut config: Config,
+    source: &ConfigSource,
+    log: &LogGuard,
+) -> anyhow::Result<ExitCode> {
     let hangups = serve::hangups()?;
     descriptors::raise();
     let fit = Fit::here(&config);
@@ -30,9 +69,17 @@ pub(super) async fn run(config: Config, source: &ConfigSource, log: &LogGuard) -
     }
     let listen = config.server.listen;
     // This comes first, so that connections made while the database is opened wait instead of being refused.
-    let listener = TcpListener::bind(listen).await.with_context(|| {
-        format!("cannot listen on {listen}. Stop the program that uses the port, or change server.listen")
-    })?;
+    let listener = TcpListener::bind(listen)
+        .await
+        .map_err(|error| anyhow::anyhow!("cannot listen on {listen}: {}", refusal(&error, listen)))?;
+    if config.server.is_public_url_assumed {
+        // The system chooses the port if 0 is configured.
+        config.server.assume_public_url(listener.local_addr()?);
+    }
+    let doubt = config.public_url_doubt();
+    if let Some(doubt) = &doubt {
+        tracing::warn!("{doubt}");
+    }
     let app = super::build(config).await?;
     if let Some(events) = log.events() {
         app.otlp.take_logs_from(events);
@@ -54,6 +101,9 @@ pub(super) async fn run(config: Config, source: &ConfigSource, log: &LogGuard) -
         println!(
             "This instance has no account yet. Create the first one here. The link expires in a day:\n\n  {link}\n"
         );
+        if let Some(doubt) = doubt {
+            println!("The link may not work: {doubt}.\n");
+        }
     }
     let reload = {
         let (app, source, level) = (Arc::clone(&app), source.clone(), log.level());
@@ -64,6 +114,26 @@ pub(super) async fn run(config: Config, source: &ConfigSource, log: &LogGuard) -
     signals.abort();
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why the system refuses to listen on an address, and what to do.
+fn refusal(error: &io::Error, listen: SocketAddr) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program uses the port. Stop it, or choose another port with --listen or server.listen"
+                .into()
+        }
+        io::ErrorKind::PermissionDenied if listen.port() < 1024 => format!(
+            "only root may use port {}. Choose a port from 1024 on, or grant the service the capability \
+             CAP_NET_BIND_SERVICE",
+            listen.port()
+        ),
+        io::ErrorKind::AddrNotAvailable => format!(
+            "this machine has no address {}. Choose one that it has, or 0.0.0.0 for all, with --listen or server.listen",
+            listen.ip()
+        ),
+        _ => format!("{error}. Choose another address with --listen or server.listen"),
+    }
 }
 
 /// Reloads the configuration on SIGHUP. Only the log level takes effect; the log says if other changes need a restart. A
@@ -124,6 +194,68 @@ fn announce(config: &Config) -> Option<Presence> {
         Err(error) => {
             tracing::debug!(%error, "cannot determine whether another process serves from the data folder");
             None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_of_the_command_line_take_precedence_and_are_named_in_errors() {
+        let arguments = |listen: &str| Arguments {
+            listen: Some(listen.to_owned()),
+            data_dir: Some("here".into()),
+            ..Arguments::default()
+        };
+        let mut source = ConfigSource::default();
+        let variable = ("GATEWRIGHT__SERVER__LISTEN", "127.0.0.1:1");
+        source
+            .variables
+            .insert(variable.0.to_owned(), variable.1.to_owned());
+        let mut wrong = source.clone();
+        arguments("127.0.0.1:9000").add_to(&mut source);
+        let config = config::load(&source).unwrap();
+        assert_eq!(config.server.listen.to_string(), "127.0.0.1:9000");
+        assert_eq!(config.public_url(), "http://127.0.0.1:9000");
+        assert_eq!(config.database.data_dir.to_string_lossy(), "here");
+        arguments("9000").add_to(&mut wrong);
+        let error = config::load(&wrong).unwrap_err().to_string();
+        assert!(
+            error.contains("--listen: server.listen cannot be used"),
+            "{error}"
+        );
+        assert!(error.contains("Write it like \"127.0.0.1:8080\""), "{error}");
+    }
+
+    #[test]
+    fn a_refusal_to_listen_names_the_cause() {
+        let cases = [
+            (
+                io::ErrorKind::AddrInUse,
+                "127.0.0.1:8080",
+                "another program uses the port",
+            ),
+            (
+                io::ErrorKind::PermissionDenied,
+                "0.0.0.0:443",
+                "only root may use port 443",
+            ),
+            (
+                io::ErrorKind::AddrNotAvailable,
+                "192.0.2.1:8080",
+                "no address 192.0.2.1",
+            ),
+            (
+                io::ErrorKind::PermissionDenied,
+                "0.0.0.0:8443",
+                "permission denied",
+            ),
+        ];
+        for (kind, listen, reason) in cases {
+            let text = refusal(&kind.into(), listen.parse().unwrap());
+            assert!(text.contains(reason), "{text}");
         }
     }
 }
