@@ -17,7 +17,7 @@ import { database, freshDatabase } from "./lib/database.mjs";
 import { refreshing } from "./lib/flow.mjs";
 import { STORES, startGateway, startReplica } from "./lib/gateway.mjs";
 import { toolCall } from "./lib/mcp.mjs";
-import { run, start } from "./lib/process.mjs";
+import { attempt, run } from "./lib/process.mjs";
 import { startProvider } from "./lib/provider.mjs";
 import { within } from "./lib/time.mjs";
 import { startRmcp } from "./lib/upstreams.mjs";
@@ -75,10 +75,7 @@ for (const store of STORES) {
     };
 
     /** Runs a command; returns its exit code and what it printed. */
-    const command = async (words, { program, config, env = {} }) => {
-      const started = await start(program, [...words, ...config], { env });
-      return { code: await started.exited, output: started.output() };
-    };
+    const command = (words, { program, config, env = {} }) => attempt(program, [...words, ...config], { env });
 
     /** The configuration of another instance with the same URL and, unless it says otherwise, the same key. */
     const elsewhere = async (name, { url, keys = `master = ["${gateway.masterKey}"]` } = {}) => {

@@ -94,10 +94,15 @@ export async function start(program, args, { env = {}, cwd, readyUrl, seconds = 
   return running;
 }
 
+/** Runs a program to its end; returns how it ended, and its output. */
+export async function attempt(program, args, options = {}) {
+  const running = await start(program, args, options);
+  return { code: await running.exited, output: running.output() };
+}
+
 /** Runs a program to its end; returns its output, or throws with it. */
 export async function run(program, args, options = {}) {
-  const running = await start(program, args, options);
-  const code = await running.exited;
-  if (code !== 0) throw new Error(`${program} ${args.join(" ")} ended with ${code}:\n${running.output()}`);
-  return running.output();
+  const { code, output } = await attempt(program, args, options);
+  if (code !== 0) throw new Error(`${program} ${args.join(" ")} ended with ${code}:\n${output}`);
+  return output;
 }

@@ -129,12 +129,23 @@ pub struct Providers {
 impl Providers {
     /// Over the outbound client, the clock and the randomness of a core.
     pub fn new(core: &Core) -> Self {
+        let (clock, entropy) = (Arc::clone(&core.clock), Arc::clone(&core.entropy));
+        Self::without_core(core.fetch.clone(), clock, entropy, core.config.is_loopback())
+    }
+
+    /// Before there is a core, because no instance exists yet. `is_loopback`: the public URL of the instance is loopback.
+    pub fn without_core(
+        fetch: Fetch,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        is_loopback: bool,
+    ) -> Self {
         Self {
-            fetch: core.fetch.clone(),
-            clock: Arc::clone(&core.clock),
-            entropy: Arc::clone(&core.entropy),
+            fetch,
+            clock,
+            entropy,
             url_rule: UrlRule {
-                loopback_http: core.config.is_loopback(),
+                loopback_http: is_loopback,
             },
             documents: SingleFlight::default(),
             keys: KeyCache::default(),

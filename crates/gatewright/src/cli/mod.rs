@@ -6,6 +6,7 @@ mod backup;
 mod config;
 mod doctor;
 mod health;
+mod init;
 mod keys;
 mod manual;
 mod migrate;
@@ -42,6 +43,8 @@ struct Cli {
 enum Command {
     /// Run the gateway.
     Serve(serve::Arguments),
+    /// Write a configuration file from three answers, and check the identity provider.
+    Init(init::Arguments),
     /// Try it out: gateway, identity provider and MCP server in one process, and a complete sign-in shown step by step.
     Demo(DemoArguments),
     /// Ask the process that serves with this configuration on this machine whether it is ready. Exit code 1: it is not.
@@ -97,8 +100,10 @@ pub fn run() -> ExitCode {
 }
 
 fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
+    let named = cli.config.clone();
     let source = ConfigSource::of_process(cli.config);
     match cli.command {
+        Command::Init(arguments) => runtime()?.block_on(init::run(arguments, named)),
         Command::Config(command) => config::run(&command, &source),
         Command::Demo(arguments) => {
             let _log = logging::init(&arguments.log());

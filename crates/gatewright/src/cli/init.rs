@@ -1,0 +1,144 @@
+//! `gatewright init`: writes a configuration file from three answers, and checks the identity provider.
+
+mod answers;
+mod provider;
+mod questions;
+
+use std::{
+    fs,
+    io::{self, IsTerminal as _, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use gatewright_domain::{entropy::SystemEntropy, sealed::MasterKey};
+
+use crate::config::{self, Config, ConfigSource, example, master_key};
+use answers::{Answers, Database};
+use questions::Questions;
+
+/// Where a configuration is looked for.
+const DEFAULT_FILE: &str = "gatewright.toml";
+
+/// The three answers. On a terminal, `init` asks for those that are missing; otherwise it uses the defaults.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The URL under which clients and browsers will reach the instance. Default: http://127.0.0.1:8080.
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// Where the data will be: a folder for SQLite, or a postgres:// URL. Default: gatewright-data in this folder.
+    #[arg(long, value_name = "FOLDER|URL")]
+    database: Option<String>,
+    /// The issuer URL of the identity provider where users will sign in. Default: none; the dashboard asks for it later.
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
+    /// Replace the file if it exists.
+    #[arg(long)]
+    force: bool,
+}
+
+pub(super) async fn run(arguments: Arguments, file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    let path = file.unwrap_or_else(|| DEFAULT_FILE.into());
+    if path.exists() && !arguments.force {
+        bail!(
+            "{} exists. Name another file with --config, or replace this one with --force",
+            path.display()
+        );
+    }
+    let mut questions = io::stdin()
+        .is_terminal()
+        .then(|| Questions::new(io::stdin().lock(), io::stderr()));
+    let public_url = answers::public_url(arguments.public_url, questions.as_mut())?;
+    let database = answers::database(arguments.database, questions.as_mut())?;
+    let issuer = provider::issuer(arguments.issuer, questions.as_mut(), &public_url).await?;
+    drop(questions);
+    let answers = Answers {
+        public_url,
+        database,
+        issuer,
+    };
+    let config = write(&path, &answers)?;
+    print!("{}", next_steps(&path, &answers, &config));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the file, and the master key that PostgreSQL needs beside it. The file appears whole, and only if it can be loaded.
+fn write(path: &Path, answers: &Answers) -> anyhow::Result<Config> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let folder = std::path::absolute(folder)?;
+    let mut settings = answers.settings();
+    if let Database::Postgres(_) = answers.database {
+        master_key::install(&folder, &MasterKey::generate(&SystemEntropy), &SystemEntropy)?;
+        settings.push(answers::key_setting(&folder.join(master_key::GENERATED_FILE)));
+    }
+    let text = example::starter(&answers.about(), &settings);
+    let aside = path.with_extension("toml.new");
+    let written = create(&aside, &text)
+        .with_context(|| {
+            format!(
+                "{} cannot be written. Choose another folder with --config",
+                path.display()
+            )
+        })
+        .and_then(|()| {
+            let source = ConfigSource {
+                file: Some(aside.clone()),
+                ..ConfigSource::default()
+            };
+            let config = config::load(&source)?;
+            fs::rename(&aside, path).with_context(|| format!("{} cannot be replaced", path.display()))?;
+            Ok(config)
+        });
+    if written.is_err() {
+        // What could not be used is of no use to anyone; the error says what is wrong.
+        let _ = fs::remove_file(&aside);
+    }
+    written
+}
+
+/// Only the owner can read the file: it may contain the password of the database.
+fn create(path: &Path, text: &str) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+fn next_steps(path: &Path, answers: &Answers, config: &Config) -> String {
+    let is_default = path == Path::new(DEFAULT_FILE);
+    let named = if is_default {
+        String::new()
+    } else {
+        format!(" --config {}", path.display())
+    };
+    let mut text = format!(
+        "\nWrote {}. Only you can read it.\n\nNext:\n\n  gatewright{named} serve\n\n\
+         It prints a link to create the first account, if there is none yet.\n",
+        path.display()
+    );
+    if let Some(proxy) = answers.proxy() {
+        text += &format!("\n{proxy}\n");
+    }
+    let register = format!("register this redirect URL:\n\n  {}\n", config.callback_url());
+    text += &match &answers.issuer {
+        Some(issuer) => format!(
+            "\nAt {issuer}, {register}\nThen create a User Source with this issuer in the dashboard.\n"
+        ),
+        None => format!("\nAt your identity provider, {register}"),
+    };
+    text
+}
+
+#[cfg(test)]
+mod tests;
