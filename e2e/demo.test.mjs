@@ -101,7 +101,12 @@ test("its link opens the dashboard on the example project, at this start and the
 
 test("it keeps serving, prints what to enter, and exits at Ctrl-C with status 0", async () => {
   const url = `http://127.0.0.1:${port}`;
-  const running = await serving();
+  const brief = await serving();
+  assert.ok(brief.output().split("\n").length <= 41, brief.output());
+  assert.ok(brief.output().includes(`claude mcp add --transport http gatewright-demo ${url}/mcp/demo`), brief.output());
+  assert.equal(await brief.stop("SIGINT"), 0, brief.output());
+  assert.match(brief.output(), /Stopped\. When you start it again, it continues with the same data\./);
+  const running = await serving("--verbose");
   const printed = running.output();
   assert.ok(printed.includes(`claude mcp add --transport http gatewright-demo ${url}/mcp/demo`), printed);
   const [, key, users] = printed.match(/Bearer (gwk_[\w-]+)' \\\n\s+(http\S+\/users)/);
@@ -119,9 +124,11 @@ test("it keeps serving, prints what to enter, and exits at Ctrl-C with status 0"
 
 test("a requested port that is in use is an error that says what to do", async () => {
   const taken = await start(program, demo(), { readyUrl: `http://127.0.0.1:${port}/readyz` });
-  const other = ["demo", "--once", "--data-dir", join(folder, "other"), "--port", String(port)];
-  const refused = await start(program, other, {});
-  assert.equal(await refused.exited, 1);
-  assert.match(refused.output(), /--port/);
+  for (const option of ["--port", "--provider-port", "--server-port"]) {
+    const other = ["demo", "--once", "--data-dir", join(folder, "other"), option, String(port)];
+    const refused = await start(program, other, {});
+    assert.equal(await refused.exited, 1);
+    assert.ok(refused.output().includes(`Choose another with ${option}, or leave it out`), refused.output());
+  }
   await taken.stop("SIGINT");
 });

@@ -70,7 +70,7 @@ impl Calls {
                 remedy,
             ));
         }
-        notes.add("the server says", words(&result));
+        notes.add(super::THE_SERVER_SAYS, words(&result));
         notes.add("confirmed by", "a signed assertion, verified by the server");
         Ok(())
     }

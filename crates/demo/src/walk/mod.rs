@@ -19,6 +19,9 @@ pub use problem::Problem;
 
 use problem::Mismatch;
 
+/// The label of what the walk is about: how the MCP server knows the person who called it.
+pub const THE_SERVER_SAYS: &str = "the server says";
+
 /// A step that succeeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {

@@ -18,10 +18,21 @@ pub(super) fn print<W: Write>(
     objects: &Objects,
     links: &Links,
 ) {
+    let setup = ClientSetup::new(NAME, gateway, Mode::UserSource);
+    if screen.is_brief() {
+        screen.heading("Now with your own client: sign in as Ada or as Grace, then ask it to call whoami");
+        screen.copy_alone(&setup.claude_code());
+        screen.copy_alone(&setup.vscode_command());
+        screen.heading("Look at all of it in the dashboard. This link signs you in:");
+        screen.copy_alone(&links.printed);
+        screen.say("");
+        screen.say("More clients, the API and every step in detail: start it with --verbose.");
+        screen.say("The demo serves until you press Ctrl-C.");
+        return;
+    }
     screen.heading("Now with your own client");
     screen.say("Each of these opens your browser: choose Allow, then sign in as Ada or as Grace.");
     screen.say("Then ask it to call whoami.");
-    let setup = ClientSetup::new(NAME, gateway, Mode::UserSource);
     screen.copy(
         "Claude Code (then type /mcp in it and authenticate)",
         &[&setup.claude_code()],

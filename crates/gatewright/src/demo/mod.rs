@@ -34,7 +34,7 @@ use crate::{
 use door::{Door, Links};
 use folder::{Folder, Kept, Ports};
 use objects::{CLIENT_ID, Neighbours, Objects};
-use screen::Screen;
+use screen::{Detail, Screen};
 
 /// How long a stop waits for requests: a person who presses Ctrl-C at a demo wants it to stop.
 const SHUTDOWN_GRACE_SECONDS: u32 = 2;
@@ -57,7 +57,13 @@ pub(crate) struct DemoArguments {
     /// Where the demo keeps its data. Without it, a folder among the system's temporary files.
     #[arg(long, value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
-    /// Log requests; twice, log more.
+    /// The identity provider's port on 127.0.0.1. Without it 8931, or a free one when that is taken.
+    #[arg(long, value_name = "PORT")]
+    pub provider_port: Option<u16>,
+    /// The MCP server's port on 127.0.0.1. Without it 8932, or a free one when that is taken.
+    #[arg(long, value_name = "PORT")]
+    pub server_port: Option<u16>,
+    /// Show what each step learned, and how to connect every client; twice, log requests; three times, log more.
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }
@@ -66,9 +72,9 @@ impl DemoArguments {
     /// How much is logged: only what deserves attention, unless more is asked for.
     pub(crate) fn log(&self) -> LogConfig {
         let level = match self.verbose {
-            0 => "warn",
+            0 | 1 => "warn",
             // The demo server logs every call; the gateway is what people want to watch.
-            1 => "info,rmcp=warn",
+            2 => "info,rmcp=warn",
             _ => "debug",
         };
         LogConfig {
@@ -76,11 +82,19 @@ impl DemoArguments {
             ..LogConfig::default()
         }
     }
+
+    fn detail(&self) -> Detail {
+        if self.verbose == 0 {
+            Detail::Brief
+        } else {
+            Detail::Full
+        }
+    }
 }
 
 /// Runs the demo until it is interrupted, or until the walk has finished.
 pub(crate) async fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
-    let mut screen = Screen::stdout();
+    let mut screen = Screen::stdout(arguments.detail());
     let demo = Demo::start(arguments).await?;
     tokio::spawn(serve::watch_signals(
         Arc::clone(&demo.app),
@@ -111,6 +125,7 @@ pub(crate) async fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
         screen.say("Your browser opens on the dashboard.");
     }
     demo.serve_until_interrupted().await?;
+    screen.say("Stopped. When you start it again, it continues with the same data.");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -133,12 +148,9 @@ impl Demo {
             None => Folder::open_temporary()?,
         };
         let Kept { ports, .. } = folder.kept;
-        let gateway = match arguments.port {
-            Some(port) => ports::listen_exactly(port).await?,
-            None => ports::listen_near(ports.gateway).await?,
-        };
-        let provider = ports::listen_near(ports.provider).await?;
-        let server = ports::listen_near(ports.server).await?;
+        let gateway = ports::listen(arguments.port, ports.gateway, "--port").await?;
+        let provider = ports::listen(arguments.provider_port, ports.provider, "--provider-port").await?;
+        let server = ports::listen(arguments.server_port, ports.server, "--server-port").await?;
         folder.kept.ports = Ports {
             gateway: gateway.local_addr()?.port(),
             provider: provider.local_addr()?.port(),
@@ -219,7 +231,7 @@ impl Demo {
         screen.fact("gateway", self.gateway.as_str());
         screen.fact(
             "identity provider",
-            &format!("{} (in place of Okta, Entra ID, ...)", self.issuer),
+            &format!("{} (in place of yours)", self.issuer),
         );
         screen.fact("MCP server", &self.server_url);
         screen.fact("dashboard", &self.links.printed);

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use gatewright_demo::walk::{Problem, Step};
+use gatewright_demo::walk::{Problem, Step, THE_SERVER_SAYS};
 
 /// Where the time of a step ends, in columns.
 const WIDTH: usize = 78;
@@ -18,16 +18,26 @@ const LABEL: usize = 24;
 pub(super) struct Screen<W> {
     out: W,
     colour: bool,
+    detail: Detail,
     steps: usize,
+}
+
+/// How much is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// What fits on one screen: a line for each step.
+    Brief,
+    /// What each step learned, and every client.
+    Full,
 }
 
 impl Screen<io::Stdout> {
     /// Standard output.
     // `NO_COLOR` is a convention of terminals (no-color.org), not our configuration.
     #[allow(clippy::disallowed_methods)]
-    pub(super) fn stdout() -> Self {
+    pub(super) fn stdout(detail: Detail) -> Self {
         let asked_not_to = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self::new(io::stdout(), io::stdout().is_terminal() && !asked_not_to)
+        Self::new(io::stdout(), io::stdout().is_terminal() && !asked_not_to, detail)
     }
 }
 
@@ -41,12 +51,18 @@ enum Style {
 }
 
 impl<W: Write> Screen<W> {
-    pub(super) fn new(out: W, colour: bool) -> Self {
+    pub(super) fn new(out: W, colour: bool, detail: Detail) -> Self {
         Self {
             out,
             colour,
+            detail,
             steps: 0,
         }
+    }
+
+    /// Whether only what fits on one screen is shown.
+    pub(super) fn is_brief(&self) -> bool {
+        self.detail == Detail::Brief
     }
 
     fn styled(&self, style: Style, text: &str) -> String {
@@ -116,10 +132,14 @@ impl<W: Write> Screen<W> {
             self.styled(Style::Strong, &title),
             self.styled(Style::Faint, &format!("{took:>gap$}")),
         );
-        self.line("");
+        if !self.is_brief() || self.steps == 1 {
+            self.line("");
+        }
         self.line(&format!("{title}{took}"));
         for (label, value) in &step.learnt {
-            self.fact(label, value);
+            if !self.is_brief() || *label == THE_SERVER_SAYS {
+                self.fact(label, value);
+            }
         }
     }
 
@@ -175,7 +195,7 @@ mod tests {
 
     fn printed(colour: bool, print: impl FnOnce(&mut Screen<&mut Vec<u8>>)) -> String {
         let mut out = Vec::new();
-        print(&mut Screen::new(&mut out, colour));
+        print(&mut Screen::new(&mut out, colour, Detail::Full));
         String::from_utf8(out).unwrap()
     }
 
@@ -194,6 +214,23 @@ mod tests {
         assert_eq!(lines[1].chars().count(), WIDTH);
         assert!(lines[1].starts_with(" 1  It lists the tools ") && lines[1].ends_with(" 1.2 ms"));
         assert_eq!(lines[2], format!("    {:<LABEL$}add, echo", "tools"));
+    }
+
+    #[test]
+    fn in_brief_a_step_is_one_line_and_what_the_server_says_is_shown() {
+        let mut out = Vec::new();
+        let mut screen = Screen::new(&mut out, false, Detail::Brief);
+        screen.step(&step());
+        screen.step(&step());
+        let mut whoami = step();
+        whoami.learnt.push((THE_SERVER_SAYS, "You are Ada".to_owned()));
+        screen.step(&whoami);
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text.lines().count(), 5, "{text}");
+        assert!(
+            text.ends_with("You are Ada\n") && !text.contains("add, echo"),
+            "{text}"
+        );
     }
 
     #[test]

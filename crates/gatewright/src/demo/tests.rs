@@ -18,6 +18,8 @@ fn arguments(folder: &std::path::Path) -> DemoArguments {
         once: true,
         no_open: true,
         port: None,
+        provider_port: None,
+        server_port: None,
         data_dir: Some(folder.to_owned()),
         verbose: 0,
     }
@@ -82,8 +84,12 @@ async fn a_second_start_on_other_ports_walks_again() {
     first.stop().await.unwrap();
     // Another process took the ports in the meantime.
     let ports = Folder::open(folder.path()).unwrap().kept.ports;
-    let _provider = ports::listen_exactly(ports.provider).await.unwrap();
-    let _server = ports::listen_exactly(ports.server).await.unwrap();
+    let _provider = ports::listen_exactly(ports.provider, "--provider-port")
+        .await
+        .unwrap();
+    let _server = ports::listen_exactly(ports.server, "--server-port")
+        .await
+        .unwrap();
 
     let second = start(folder.path()).await;
     assert_ne!(second.issuer, issuer);
@@ -99,7 +105,7 @@ async fn a_walk_that_fails_says_what_was_expected_what_came_and_what_to_do() {
     demo.tasks.abort_all();
     while demo.tasks.join_next().await.is_some() {}
     let mut out = Vec::new();
-    assert!(!demo.walk(&mut Screen::new(&mut out, false)).await);
+    assert!(!demo.walk(&mut Screen::new(&mut out, false, Detail::Full)).await);
     let text = String::from_utf8(out).unwrap();
     assert!(
         text.contains(" 1  The client calls the gateway without a token  failed"),
