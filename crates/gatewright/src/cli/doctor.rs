@@ -6,8 +6,15 @@ mod remote;
 mod report;
 mod trail;
 
-use std::{io::Write, os::unix::fs::PermissionsExt as _, path::Path, process::ExitCode, sync::Arc};
+use std::{
+    io::Write,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
+use clap::Args;
 use gatewright_core::{
     Core,
     descriptors::{self, Fit},
@@ -18,22 +25,46 @@ use gatewright_store::StoreError;
 use gatewright_admin::Admin;
 
 use crate::config::{Config, SQLITE_FILE, master_key};
-use report::Report;
+use report::{Form, Report};
 
 /// With fewer bytes than this, SQLite cannot even write its log: the smallest write needs a few pages.
 const NO_ROOM: u64 = 1024 * 1024;
 /// With fewer bytes than this, the disk of a busy instance may fill up within a day.
 const LITTLE_ROOM: u64 = 200 * 1024 * 1024;
 
-pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
-    let mut report = Report::new(std::io::stdout());
+/// What to check, and how to write what is found.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Check this backup instead: read it whole, and say what it contains and whether the configured master key opens it.
+    #[arg(long, value_name = "FILE")]
+    backup: Option<PathBuf>,
+    /// Write the findings as one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Arguments {
+    fn report(&self) -> Report<impl Write + use<>> {
+        let form = if self.json { Form::Json } else { Form::Text };
+        Report::new(std::io::stdout(), form)
+    }
+}
+
+/// Exit code 1: something does not work.
+pub(super) fn run(arguments: &Arguments, config: Config) -> anyhow::Result<ExitCode> {
+    match &arguments.backup {
+        Some(file) => Ok(backup(arguments.report(), &config, file)),
+        None => super::runtime()?.block_on(installation(arguments.report(), config)),
+    }
+}
+
+async fn installation(mut report: Report<impl Write>, config: Config) -> anyhow::Result<ExitCode> {
     examine(&mut report, config).await;
     Ok(report.finish())
 }
 
 /// Checks a backup.
-pub(super) fn backup(config: &Config, file: &Path) -> ExitCode {
-    let mut report = Report::new(std::io::stdout());
+fn backup(mut report: Report<impl Write>, config: &Config, file: &Path) -> ExitCode {
     archive::check(&mut report, config, file);
     report.finish()
 }

@@ -50,11 +50,7 @@ enum Command {
     /// Ask the process that serves with this configuration on this machine whether it is ready. Exit code 1: it is not.
     Health,
     /// Check the whole installation and say how to fix each failure.
-    Doctor {
-        /// Check this backup instead: read it whole, and say what it contains and whether the configured master key opens it.
-        #[arg(long, value_name = "FILE")]
-        backup: Option<PathBuf>,
-    },
+    Doctor(doctor::Arguments),
     /// Bring the database up to date. `serve` also does this when it starts.
     Migrate,
     /// Write the whole database into one file, while the instance runs.
@@ -119,12 +115,9 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Health => health::run(&crate::config::load(&source)?),
         Command::Completions { shell } => manual::completions(Cli::command(), shell),
         Command::Man { folder } => manual::pages(Cli::command(), folder.as_deref()),
-        Command::Doctor { backup } => {
+        Command::Doctor(arguments) => {
             let (config, _log) = load_for_tool(&source)?;
-            match backup {
-                Some(file) => Ok(doctor::backup(&config, &file)),
-                None => runtime()?.block_on(doctor::run(config)),
-            }
+            doctor::run(&arguments, config)
         }
         Command::Backup(arguments) => {
             let (config, _log) = load_for_tool(&source)?;

@@ -1,11 +1,17 @@
 //! Checks over the network: the public URL, each User Source's provider and its clock, each server.
 
-use std::{collections::BTreeSet, io::Write, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Write,
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use gatewright_domain::{
     Timestamp,
+    id::ProjectId,
     user_source::{UserSource, UserSourceStatus},
 };
 use http::{Request, StatusCode, header};
@@ -83,8 +89,10 @@ pub(super) async fn user_sources(report: &mut Report<impl Write>, app: &Admin) {
         (source, check(app, candidate).await)
     });
     let mut checked = checked.buffered(AT_ONCE);
+    let names = project_names(app, sources.iter().map(|source| source.project_id)).await;
     while let Some((source, results)) = checked.next().await {
-        tell_source(report, source, &results);
+        let subject = format!("User Source {:?}{}", source.name, of(&names, source.project_id));
+        tell_source(report, &subject, source, &results);
     }
     let issuers: BTreeSet<&str> = sources.iter().map(|source| source.issuer.as_str()).collect();
     let skews = stream::iter(issuers).map(async |issuer| (issuer, clock_skew(app, issuer).await));
@@ -103,13 +111,36 @@ pub(super) async fn user_sources(report: &mut Report<impl Write>, app: &Admin) {
     }
 }
 
-fn tell_source(report: &mut Report<impl Write>, source: &UserSource, results: &[CheckResult]) {
-    let subject = format!("User Source {:?}", source.name);
+/// The names of projects. Those that cannot be read are left out: the check of the database reports why.
+async fn project_names(
+    app: &Admin,
+    projects: impl Iterator<Item = ProjectId>,
+) -> BTreeMap<ProjectId, String> {
+    let mut names = BTreeMap::new();
+    let Ok(mut tx) = app.core().store.read().await else {
+        return names;
+    };
+    for id in projects.collect::<BTreeSet<_>>() {
+        if let Ok(Some(project)) = gatewright_store::project::find(&mut tx, id).await {
+            names.insert(id, project.name);
+        }
+    }
+    names
+}
+
+fn of(names: &BTreeMap<ProjectId, String>, project: ProjectId) -> String {
+    names
+        .get(&project)
+        .map(|name| format!(" of {name:?}"))
+        .unwrap_or_default()
+}
+
+fn tell_source(report: &mut Report<impl Write>, subject: &str, source: &UserSource, results: &[CheckResult]) {
     let mut good = true;
     if source.client_secret.needs_attention() {
         good = false;
         report.warn(
-            &subject,
+            subject,
             "the provider refused the client secret at the last sign-in",
             "Enter a client secret that is valid at the provider",
         );
@@ -117,18 +148,18 @@ fn tell_source(report: &mut Report<impl Write>, source: &UserSource, results: &[
     for result in results {
         match &result.outcome {
             Outcome::Passed | Outcome::Skipped => {}
-            Outcome::Warning(finding) => report.warn(&subject, &finding.found, &finding.remedy),
+            Outcome::Warning(finding) => report.warn(subject, &finding.found, &finding.remedy),
             Outcome::Failed(finding) => {
                 good = false;
                 match source.status {
-                    UserSourceStatus::Active => report.bad(&subject, &finding.found, &finding.remedy),
-                    UserSourceStatus::Inactive => report.warn(&subject, &finding.found, &finding.remedy),
+                    UserSourceStatus::Active => report.bad(subject, &finding.found, &finding.remedy),
+                    UserSourceStatus::Inactive => report.warn(subject, &finding.found, &finding.remedy),
                 }
             }
         }
     }
     if good {
-        report.good(&subject, format!("{} passes all checks", source.issuer));
+        report.good(subject, format!("{} passes all checks", source.issuer));
     }
 }
 
@@ -162,11 +193,16 @@ pub(super) async fn servers(report: &mut Report<impl Write>, app: &Admin) {
     };
     let servers: Vec<Arc<ServerEntry>> = directory.servers().to_vec();
     drop(directory);
+    let names = project_names(app, servers.iter().map(|entry| entry.server.project_id)).await;
     let mut answers = stream::iter(&servers)
         .map(async |entry| (entry, probe(app, entry).await))
         .buffered(AT_ONCE);
     while let Some((entry, answer)) = answers.next().await {
-        let subject = format!("server {:?}", entry.server.slug);
+        let subject = format!(
+            "server {:?}{}",
+            entry.server.slug,
+            of(&names, entry.server.project_id)
+        );
         match answer {
             Err(error) => report.bad(
                 &subject,

@@ -68,14 +68,14 @@ impl Instance {
         tx.commit().await.unwrap();
     }
 
-    async fn examine(&self) -> (u32, String) {
+    async fn examine(&self) -> (usize, String) {
         examined(self.app.config.clone()).await
     }
 }
 
-async fn examined(config: Config) -> (u32, String) {
+async fn examined(config: Config) -> (usize, String) {
     let mut out = Vec::new();
-    let mut report = Report::new(&mut out);
+    let mut report = Report::new(&mut out, Form::Text);
     examine(&mut report, config).await;
     let failures = report.failures();
     (failures, String::from_utf8(out).unwrap())
@@ -110,12 +110,32 @@ async fn a_sound_installation_passes() {
     for line in [
         "ok    database: SQLite, up to date",
         "ok    public URL: ",
-        "ok    User Source \"Okta\": ",
+        "ok    User Source \"Okta\" of \"Project\": ",
         "ok    clock: ",
-        "ok    server \"tools\": ",
+        "ok    server \"tools\" of \"Project\": ",
     ] {
         assert!(text.contains(line), "{line} is missing in:\n{text}");
     }
+}
+
+#[test]
+fn findings_are_also_one_document() {
+    let mut out = Vec::new();
+    let mut report = Report::new(&mut out, Form::Json);
+    report.good("database", "up to date");
+    report.warn("proxy", "it is missing", "Configure it");
+    report.bad("disk", "it is full", "Free some space");
+    let _ = report.finish();
+    let document: serde_json::Value = serde_json::from_slice(&out).unwrap();
+    let expected = serde_json::json!({
+        "ok": 1, "warnings": 1, "failures": 1,
+        "findings": [
+            { "outcome": "ok", "subject": "database", "found": "up to date" },
+            { "outcome": "warning", "subject": "proxy", "found": "it is missing.", "remedy": "Configure it." },
+            { "outcome": "failure", "subject": "disk", "found": "it is full.", "remedy": "Free some space." },
+        ],
+    });
+    assert_eq!(document, expected);
 }
 
 #[tokio::test]
@@ -139,10 +159,10 @@ async fn what_cannot_be_reached_is_reported_with_the_remedy() {
     let (failures, text) = instance.examine().await;
     assert_eq!(failures, 3, "{text}");
     for line in [
-        "FAIL  User Source \"Gone\": ",
-        "FAIL  server \"gone\": could not connect to 127.0.0.1: nothing listens",
-        "warn  server \"elsewhere\": ",
-        "FAIL  server \"secretless\": ",
+        "FAIL  User Source \"Gone\" of \"Project\": ",
+        "FAIL  server \"gone\" of \"Project\": could not connect to 127.0.0.1: nothing listens",
+        "warn  server \"elsewhere\" of \"Project\": ",
+        "FAIL  server \"secretless\" of \"Project\": ",
     ] {
         assert!(text.contains(line), "{line} is missing in:\n{text}");
     }
@@ -234,7 +254,7 @@ async fn a_proxy_that_is_not_configured_is_reported() {
 fn a_full_disk_fails_and_names_the_file_that_cannot_grow() {
     let told = |bytes| {
         let mut out = Vec::new();
-        let mut report = Report::new(&mut out);
+        let mut report = Report::new(&mut out, Form::Text);
         room(&mut report, Path::new("/data/gatewright.db"), bytes);
         let failed = report.failures() > 0;
         (!failed, String::from_utf8(out).unwrap())
