@@ -16,9 +16,16 @@ export const STORES = ["sqlite", "postgres"];
 
 /**
  * Writes the configuration of an instance into its own folder. `outbound` is TOML for that section; `databaseUrl`
- * and `dataDir` replace the defaults that are otherwise created.
+ * and `dataDir` replace the defaults that are otherwise created; `program` is another version.
  */
-export async function configure({ store = "sqlite", outbound = "", logLevel = "info", databaseUrl, dataDir } = {}) {
+export async function configure({
+  store = "sqlite",
+  outbound = "",
+  logLevel = "info",
+  databaseUrl,
+  dataDir,
+  program = join(BINARIES, "gatewright"),
+} = {}) {
   const folder = await mkdtemp(join(tmpdir(), "gatewright-e2e-"));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -41,7 +48,6 @@ ${outbound}
 level = "${logLevel}"
 `,
   );
-  const program = join(BINARIES, "gatewright");
   const config = ["--config", join(folder, "gatewright.toml")];
   return { folder, url, data, databaseUrl: postgres, masterKey: key, program, config, ...database({ url: postgres, data }) };
 }

@@ -5,13 +5,14 @@ use std::{env, fs, path::PathBuf};
 use crate::{
     install,
     postgres::Postgres,
+    previous,
     shell::{self, cargo, command, root, target},
 };
 
 /// Files that run alone, because what they measure or provoke depends on everything else that runs on the machine: memory, times,
 /// limits of the machine. So do those with a browser, which needs the processors for itself. The others mostly wait, and two of
 /// them run at the same time.
-const ALONE: [&str; 12] = [
+const ALONE: [&str; 13] = [
     "asking-memory",
     "descriptors",
     "faults",
@@ -24,6 +25,7 @@ const ALONE: [&str; 12] = [
     "rolling-nginx",
     "streams",
     "streams-memory",
+    "upgrade",
 ];
 
 /// Builds the programs and runs `e2e/*.test.mjs`, or only the tests that match `pattern`.
@@ -43,6 +45,8 @@ pub(crate) fn run(postgres: &Postgres, pattern: &str, keep_pictures: bool) -> an
     let python = install::python()?;
     let python_packages = install::python_for_packages()?;
     let python_sdk_1 = install::python_with_sdk_1()?;
+    // Before this version, whose program takes the same place.
+    let previous = previous::program()?;
     shell::run(&mut cargo(&[
         "build",
         "--package",
@@ -61,6 +65,7 @@ pub(crate) fn run(postgres: &Postgres, pattern: &str, keep_pictures: bool) -> an
         python,
         python_packages,
         python_sdk_1,
+        previous,
     };
     environment.run(&together, 2)?;
     environment.run(&alone, 1)
@@ -102,6 +107,7 @@ struct Environment<'a> {
     python: PathBuf,
     python_packages: PathBuf,
     python_sdk_1: PathBuf,
+    previous: Option<PathBuf>,
 }
 
 impl Environment<'_> {
@@ -117,6 +123,9 @@ impl Environment<'_> {
         let mut suite = command(install::node(), &arguments);
         if !self.pattern.is_empty() {
             suite.arg(format!("--test-name-pattern={}", self.pattern));
+        }
+        if let Some(previous) = &self.previous {
+            suite.env("GATEWRIGHT_TEST_PREVIOUS", previous);
         }
         if self.keep_pictures {
             suite.env("GATEWRIGHT_KEEP_PICTURES", "yes");

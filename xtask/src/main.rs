@@ -10,6 +10,7 @@ mod house;
 mod install;
 mod lint;
 mod postgres;
+mod previous;
 mod shell;
 mod test;
 

@@ -72,6 +72,11 @@ mod turn;
 mod tx;
 mod value;
 
+/// Migrations that a database does not have yet.
+pub mod migrations {
+    pub use crate::schema::plan::{Change, PendingMigration, Work};
+}
+
 pub use error::StoreError;
 pub use page::{Page, PageRequest};
 pub use store::{ActivityStore, Store, StoreConfig};

@@ -1,6 +1,7 @@
 //! The schema and its versions.
 
 mod on_sqlite;
+pub(crate) mod plan;
 
 use std::{borrow::Cow, sync::LazyLock};
 
@@ -157,16 +158,7 @@ impl Store {
 
 /// The versions of the migrations that a database has, in order; `None` if none was ever applied.
 pub(crate) async fn applied(tx: &mut Tx) -> Result<Option<Vec<i64>>, StoreError> {
-    let exists = if tx.is_on_postgres() {
-        "SELECT relname FROM pg_class WHERE oid = to_regclass($1)"
-    } else {
-        "SELECT name FROM sqlite_master WHERE name = $1"
-    };
-    if tx
-        .fetch_optional(exists, values!["_sqlx_migrations"])
-        .await?
-        .is_none()
-    {
+    if !has_table(tx, "_sqlx_migrations").await? {
         return Ok(None);
     }
     let sql = "SELECT version FROM _sqlx_migrations WHERE success ORDER BY version";
@@ -175,6 +167,16 @@ pub(crate) async fn applied(tx: &mut Tx) -> Result<Option<Vec<i64>>, StoreError>
         .map(|row| row.int("version"))
         .collect::<Result<_, _>>()
         .map(Some)
+}
+
+/// Whether the database has this table.
+async fn has_table(tx: &mut Tx, table: &str) -> Result<bool, StoreError> {
+    let sql = if tx.is_on_postgres() {
+        "SELECT relname FROM pg_class WHERE oid = to_regclass($1)"
+    } else {
+        "SELECT name FROM sqlite_master WHERE name = $1"
+    };
+    Ok(tx.fetch_optional(sql, values![table]).await?.is_some())
 }
 
 impl StoreError {

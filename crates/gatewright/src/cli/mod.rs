@@ -52,7 +52,7 @@ enum Command {
     /// Check the whole installation and say how to fix each failure.
     Doctor(doctor::Arguments),
     /// Bring the database up to date. `serve` also does this when it starts.
-    Migrate,
+    Migrate(migrate::Arguments),
     /// Write the whole database into one file, while the instance runs.
     Backup(backup::Arguments),
     /// Restore a backup into an empty database.
@@ -131,9 +131,9 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             let (config, _log) = load_for_tool(&source)?;
             runtime()?.block_on(moving::run(&arguments, &config))
         }
-        Command::Migrate => {
+        Command::Migrate(arguments) => {
             let (config, _log) = load_for_tool(&source)?;
-            runtime()?.block_on(migrate::run(&config))
+            runtime()?.block_on(migrate::run(&arguments, &config))
         }
         Command::Keys(command) => {
             let (config, _log) = load_for_tool(&source)?;
