@@ -36,6 +36,7 @@ pub mod version;
 mod waiting;
 pub mod webhook;
 mod webhook_secret;
+pub mod x509;
 
 pub use keepalive::keepalive;
 pub use start::{Core, name_full_disk};
