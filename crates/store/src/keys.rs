@@ -109,13 +109,15 @@ struct Sealed {
     context: &'static str,
 }
 
-const SEALED: [Sealed; 7] = [
+const SEALED: [Sealed; 9] = [
     sealed("signing_keys", "id", "private", "private"),
     sealed("secrets", "id", "value", "value"),
     sealed("user_sources", "id", "client_secret", "client_secret"),
     sealed("user_sources", "id", "client_secret_previous", "client_secret"),
     sealed("streams", "id", "secret", "secret"),
     sealed("idempotency_keys", "key_hash", "answer", "answer"),
+    sealed("acme_accounts", "directory", "credentials", "credentials"),
+    sealed("acme_certificates", "id", "private_key", "private_key"),
     // Last, because it proves that the keyring is the right one.
     sealed("meta", "name", "value", "value"),
 ];

@@ -6,6 +6,7 @@ pub mod account;
 pub mod account_address;
 pub mod account_link;
 pub mod account_session;
+pub mod acme;
 pub mod activity;
 pub mod activity_rollup;
 pub mod administrator_provider;

@@ -16,6 +16,7 @@ mod world;
 mod account_addresses;
 mod account_races;
 mod accounts;
+mod acme;
 mod activity;
 mod activity_keeping;
 mod activity_rollups;
