@@ -166,9 +166,24 @@ mod tests {
                     .unwrap_or(line)
             })
             .fold(String::new(), |text, line| text + line + "\n");
-        let all = load(&uncommented);
+        // A certificate makes the public URL https, and is either in files or ordered.
+        let https = uncommented.replace("http://127.0.0.1:8080", "https://gateway.example.com");
+        let (before, acme) = https.split_once("[acme]").unwrap();
+        let (acme, after) = acme.split_once("\n[").unwrap();
+        let all = load(&format!("{before}\n[{after}"));
         assert!(all.is_postgres());
+        assert!(all.is_tls());
         assert_eq!(all.keys.master.len(), 1);
+        let ordered = acme.replace("accept_terms = false", "accept_terms = true");
+        assert_eq!(
+            load(&format!(
+                "[server]\npublic_url = \"https://a.example\"\n[acme]{ordered}"
+            ))
+            .acme
+            .domains
+            .len(),
+            1
+        );
     }
 
     #[test]

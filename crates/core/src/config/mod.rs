@@ -1,6 +1,7 @@
 //! Configuration: `gatewright.toml`, then `GATEWRIGHT__SECTION__KEY`. Unknown keys are refused with the nearest known
 //! one; `docs/gatewright.example.toml` is generated from the types of `sections`.
 
+pub(crate) mod acme;
 pub mod example;
 mod known;
 mod limits;
@@ -14,6 +15,7 @@ mod public_url;
 mod secret_file;
 mod sections;
 mod standard_variables;
+mod tls;
 mod toml_file;
 mod validate;
 
@@ -22,6 +24,7 @@ use gatewright_store::StoreConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use acme::AcmeConfig;
 pub use limits::{LimitsConfig, QuotasConfig};
 pub use load::{Argument, ConfigSource, load};
 pub use notifications::{NotificationsConfig, SmtpConfig, SmtpSecurity};
@@ -32,6 +35,7 @@ pub use sections::{
     LogConfig, LogFormat, MetricsConfig, OutboundConfig, ServerConfig, ServersConfig, SignInConfig,
     StreamsConfig,
 };
+pub use tls::TlsConfig;
 
 /// The name of the SQLite file in `database.data_dir`.
 pub const SQLITE_FILE: &str = "gatewright.db";
@@ -42,6 +46,12 @@ pub const SQLITE_FILE: &str = "gatewright.db";
 pub struct Config {
     /// Where it listens and how it is reached.
     pub server: ServerConfig,
+    /// The certificate that server.listen presents, if no reverse proxy terminates TLS. Without one, and without the section
+    /// acme, server.listen answers plain HTTP.
+    pub tls: TlsConfig,
+    /// Orders and renews the certificate of server.listen automatically (ACME, RFC 8555). To prove that a domain is yours,
+    /// server.listen must be reachable at port 443 of the domain (TLS-ALPN-01), or tls.http_listen at port 80 (HTTP-01).
+    pub acme: AcmeConfig,
     /// Where the data is stored.
     pub database: DatabaseConfig,
     /// The keys that encrypt stored secrets.

@@ -32,8 +32,8 @@ pub(super) fn normalize(text: &str) -> Result<String, String> {
         ));
     }
     if url.scheme() == "http" && !loopback::is_loopback(&url) {
-        return Err("http is allowed for loopback hosts only (127.0.0.1, [::1], localhost). Write https:// and terminate \
-                    TLS in a reverse proxy in front of this instance"
+        return Err("http is allowed for loopback hosts only (127.0.0.1, [::1], localhost). Write https:// and either \
+                    terminate TLS in a reverse proxy in front of this instance or configure a certificate (tls, acme)"
             .into());
     }
     Ok(url.origin().ascii_serialization())

@@ -17,8 +17,9 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// The URL under which clients and browsers reach this instance: scheme, host and, if it is not the default, port;
     /// no path. It is part of every gateway's URL and of every token, so changing it makes all clients sign in
-    /// again. Anything but loopback must be https; a reverse proxy in front usually terminates TLS. If it is not set,
-    /// it is http://127.0.0.1 with the port of listen, which works only on this machine.
+    /// again. Anything but loopback must be https; a reverse proxy in front terminates TLS, or this instance itself
+    /// (sections tls and acme). If it is not set, it is http://127.0.0.1 with the port of listen, which works only on this
+    /// machine.
     pub public_url: String,
     /// Whether the public URL was not set, and is derived from `listen`.
     #[serde(skip)]

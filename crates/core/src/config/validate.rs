@@ -3,7 +3,7 @@
 use gatewright_domain::{account::Email, sealed::MasterKey, server::assertion_origin_of};
 use lettre::message::Mailbox;
 
-use super::{Config, SmtpSecurity, log_level, master_key, problem::Problem, public_url};
+use super::{Config, SmtpSecurity, acme, log_level, master_key, problem::Problem, public_url, tls};
 use crate::webhook_secret::WebhookSecret;
 
 /// Less than this would keep hours instead of days.
@@ -92,6 +92,8 @@ pub(super) fn check(config: &mut Config, place: impl Fn(&str) -> String) -> Vec<
             ),
         );
     }
+    tls::check(config, &mut refuse);
+    acme::check(config, &mut refuse);
     check_activity(config, &mut refuse);
     check_limits(config, &mut refuse);
     check_notifications(config, &mut refuse);
