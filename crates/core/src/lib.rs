@@ -32,6 +32,7 @@ pub mod streams;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod tls;
 pub mod version;
 mod waiting;
 pub mod webhook;

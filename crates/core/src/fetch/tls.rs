@@ -3,10 +3,11 @@
 use std::{path::PathBuf, sync::Arc};
 
 use anyhow::{Context as _, ensure};
-use rustls::{ClientConfig, RootCertStore, crypto::CryptoProvider};
+use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 
 use super::certificates::{Certificates, Noting};
+use crate::tls::provider;
 
 /// The client side of TLS 1.2 and 1.3, which notes the certificates that it sees.
 pub(super) fn noting(extra_ca: &[PathBuf], seen: &Certificates) -> anyhow::Result<ClientConfig> {
@@ -46,10 +47,6 @@ pub(crate) fn client_config_of(
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth())
-}
-
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
 fn roots(extra_ca: &[PathBuf]) -> anyhow::Result<RootCertStore> {
