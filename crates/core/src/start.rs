@@ -16,6 +16,7 @@ use crate::{
     last_used::LastUsed,
     otlp::Otlp,
     telemetry::Telemetry,
+    tls::ServedTls,
 };
 
 /// What all parts share. A part holds it in an `Arc`.
@@ -41,6 +42,8 @@ pub struct Core {
     pub last_used: LastUsed,
     /// Activity that waits to be written.
     pub activity: Recorder,
+    /// The certificate of the listener.
+    pub tls: Arc<ServedTls>,
     /// Metrics.
     pub telemetry: Telemetry,
     /// Traces, metrics and logs for a collector.
@@ -74,6 +77,7 @@ impl Core {
             directory: DirectoryHandle::new(Arc::clone(&clock)),
             last_used: LastUsed::default(),
             activity: Recorder::new(config.activity.enabled, &*entropy),
+            tls: Arc::new(ServedTls::new(&config)),
             telemetry: Telemetry::default(),
             otlp: Otlp::new(&config.otlp, &*entropy)?,
             stopping: shutdown.child_token(),

@@ -27,6 +27,9 @@ struct Readiness {
     database: &'static str,
     writes: &'static str,
     directory: &'static str,
+    /// Only if the listener answers HTTPS. It decides nothing: another process would be no better.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<&'static str>,
 }
 
 /// `GET /healthz`.
@@ -49,6 +52,7 @@ pub(super) async fn ready(State(core): State<Arc<Core>>) -> Response {
         database: word(database),
         writes: word(writes),
         directory: word(directory),
+        certificate: core.tls.standing().map(|tls| word(tls.is_good(core.now()))),
     };
     let status = if ready {
         StatusCode::OK

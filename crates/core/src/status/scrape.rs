@@ -45,6 +45,9 @@ pub fn look(core: &Core) {
         database: core.store.connections(),
         upstream_connections: core.fetch.open_to_servers(),
     });
+    if let Some(standing) = core.tls.standing() {
+        core.telemetry.tls.show(&standing, core.now());
+    }
     if let Ok(directory) = directory {
         let servers: HashSet<ServerId> = directory.servers().iter().map(|entry| entry.server.id).collect();
         core.telemetry.keep_servers(&servers);

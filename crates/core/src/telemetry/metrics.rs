@@ -24,7 +24,9 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::{by_outcome::ByOutcome, by_server::ByServer, condition::Condition, streams::StreamMetrics};
+use super::{
+    by_outcome::ByOutcome, by_server::ByServer, condition::Condition, streams::StreamMetrics, tls::TlsMetrics,
+};
 use crate::config::Signal;
 
 /// Upper bounds of the duration histogram, in microseconds.
@@ -44,6 +46,8 @@ pub struct Telemetry {
     pub condition: Condition,
     /// The streams of audit events and requests.
     pub streams: StreamMetrics,
+    /// TLS of the listener.
+    pub tls: TlsMetrics,
     upstream_errors: ByServer,
     sign_ins: Family<OutcomeLabels, Counter>,
     tokens: Family<OutcomeLabels, Counter>,
@@ -86,6 +90,7 @@ impl Default for Telemetry {
             connections: Gauge::default(),
             condition: Condition::register(&mut registry),
             streams: StreamMetrics::register(&mut registry),
+            tls: TlsMetrics::register(&mut registry),
             upstream_errors: ByServer::default(),
             sign_ins: Family::default(),
             tokens: Family::default(),

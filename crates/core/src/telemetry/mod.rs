@@ -13,6 +13,7 @@ mod notes;
 mod output;
 mod record;
 mod streams;
+mod tls;
 
 pub use log_events::LogEvents;
 pub(crate) use log_events::{EventValue, LogEvent};
@@ -20,3 +21,4 @@ pub use metrics::Telemetry;
 pub use notes::{AskedFor, Decided, Notes, Sending};
 pub use record::{RequestRecord, Route};
 pub use streams::StreamMetrics;
+pub use tls::TlsMetrics;
