@@ -2,6 +2,7 @@
 //! telemetry and the context of a request. Nothing in here knows the parts.
 
 pub mod account_sessions;
+pub mod acme;
 pub mod activity;
 pub mod config;
 pub mod cookie;
