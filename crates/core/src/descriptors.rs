@@ -18,6 +18,8 @@ pub(crate) const STRANGERS: u64 = 96;
 const RESERVE: u64 = 96 + PROVIDERS_MIN + STRANGERS;
 /// Files of SQLite: database, log and index of four connections, the same of three for the activity, and some that come and go.
 const OF_SQLITE: u64 = 28;
+/// Connections that are open at `tls.http_listen`.
+pub const REDIRECTS: usize = 256;
 /// An instance that could accept fewer connections than this would be useless.
 const CONNECTIONS_MIN: u64 = 16;
 /// Connections to MCP servers that may be open however few clients may connect: idle ones count too.
@@ -38,8 +40,8 @@ pub struct Fit {
     pub providers: u32,
     /// `server.max_connections`.
     configured: u32,
-    /// What the database may open.
-    of_store: u64,
+    /// What the database and the second address may open.
+    of_rest: u64,
 }
 
 impl Fit {
@@ -52,7 +54,9 @@ impl Fit {
         } else {
             OF_SQLITE
         };
-        let room = limit.map_or(u64::MAX, |limit| limit.saturating_sub(RESERVE + of_store));
+        let of_redirects = config.tls.http_listen.map_or(0, |_| REDIRECTS as u64);
+        let of_rest = of_store + of_redirects;
+        let room = limit.map_or(u64::MAX, |limit| limit.saturating_sub(RESERVE + of_rest));
         // A call needs a connection on either side.
         let connections = wanted.min(room / 2);
         let upstream = (room - connections).min(wanted.max(UPSTREAM_MIN));
@@ -65,7 +69,7 @@ impl Fit {
             upstream: narrow(upstream),
             providers: narrow(providers),
             configured,
-            of_store,
+            of_rest,
         }
     }
 
@@ -83,7 +87,7 @@ impl Fit {
              ulimit -n) to at least {}, or lower server.max_connections",
             self.configured,
             self.connections,
-            2 * u64::from(self.configured) + RESERVE + self.of_store,
+            2 * u64::from(self.configured) + RESERVE + self.of_rest,
         ))
     }
 

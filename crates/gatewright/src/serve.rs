@@ -2,8 +2,10 @@
 
 mod activity;
 mod closing;
+mod newcomers;
 mod placing;
 pub(crate) mod presence;
+mod redirects;
 mod signals;
 mod unread;
 
@@ -26,6 +28,7 @@ use hyper_util::{
 };
 use socket2::SockRef;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -64,10 +67,15 @@ const LAST_WRITES: Duration = Duration::from_secs(2);
 /// After running out of file descriptors, accepting waits this long for some to come free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `app.shutdown` is cancelled, then lets running requests end within the configured grace.
-pub(crate) async fn run(app: Arc<Admin>, listener: TcpListener) -> anyhow::Result<()> {
+/// Serves until `app.shutdown` is cancelled, then lets running requests end within the configured grace. `http` is the listener of
+/// `tls.http_listen`.
+pub(crate) async fn run(
+    app: Arc<Admin>,
+    listener: TcpListener,
+    http: Option<TcpListener>,
+) -> anyhow::Result<()> {
     let front = gatewright_dashboard::front(&app);
-    run_behind(front, app, listener).await
+    run_behind(front, app, listener, http).await
 }
 
 /// The same with routes in addition to those of every instance.
@@ -77,10 +85,15 @@ pub(crate) async fn run_with(
     more: Router<Arc<Admin>>,
 ) -> anyhow::Result<()> {
     let front = gatewright_dashboard::front_with(&app, more);
-    run_behind(front, app, listener).await
+    run_behind(front, app, listener, None).await
 }
 
-async fn run_behind(front: Front, app: Arc<Admin>, listener: TcpListener) -> anyhow::Result<()> {
+async fn run_behind(
+    front: Front,
+    app: Arc<Admin>,
+    listener: TcpListener,
+    http: Option<TcpListener>,
+) -> anyhow::Result<()> {
     let jobs = TaskTracker::new();
     let connections = TaskTracker::new();
     let grace = Duration::from_secs(app.config.server.shutdown_grace_seconds.into());
@@ -105,6 +118,10 @@ async fn run_behind(front: Front, app: Arc<Admin>, listener: TcpListener) -> any
         };
         connections.spawn(connection.begin(stream, slot, connections.clone()));
     };
+    if let Some(http) = http {
+        let redirecting = redirects::serve(Arc::clone(&app), http, connections.clone());
+        jobs.spawn_on(redirecting, &threads.aside);
+    }
     let accepting = accept(&app, &listener, &slots, &begin);
     app.shutdown.run_until_cancelled(accepting).await;
     closing::ignore_new(&listener);
@@ -263,9 +280,9 @@ impl Connection {
         (now < until).then_some(until)
     }
 
-    async fn serve(
+    async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         self,
-        stream: TcpStream,
+        stream: S,
         activity: Arc<Activity>,
         _open: Open,
         _slot: OwnedSemaphorePermit,

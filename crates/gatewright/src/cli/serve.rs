@@ -69,9 +69,11 @@ pub(super) async fn run(
     }
     let listen = config.server.listen;
     // This comes first, so that connections made while the database is opened wait instead of being refused.
-    let listener = TcpListener::bind(listen)
-        .await
-        .map_err(|error| anyhow::anyhow!("cannot listen on {listen}: {}", refusal(&error, listen)))?;
+    let listener = bind(listen, "--listen or server.listen").await?;
+    let http = match config.tls.http_listen {
+        Some(listen) => Some(bind(listen, "tls.http_listen").await?),
+        None => None,
+    };
     if config.server.is_public_url_assumed {
         // The system chooses the port if 0 is configured.
         config.server.assume_public_url(listener.local_addr()?);
@@ -110,18 +112,24 @@ pub(super) async fn run(
         move || reload(&app.config, &source, &level)
     };
     let signals = tokio::spawn(serve::watch_signals(Arc::clone(&app), hangups, reload));
-    serve::run(Arc::clone(&app), listener).await?;
+    serve::run(Arc::clone(&app), listener, http).await?;
     signals.abort();
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }
 
+/// Listens on an address that is configured with `setting`.
+async fn bind(listen: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(listen)
+        .await
+        .map_err(|error| anyhow::anyhow!("cannot listen on {listen}: {}", refusal(&error, listen, setting)))
+}
+
 /// Why the system refuses to listen on an address, and what to do.
-fn refusal(error: &io::Error, listen: SocketAddr) -> String {
+fn refusal(error: &io::Error, listen: SocketAddr, setting: &str) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            "another program uses the port. Stop it, or choose another port with --listen or server.listen"
-                .into()
+            format!("another program uses the port. Stop it, or choose another port with {setting}")
         }
         io::ErrorKind::PermissionDenied if listen.port() < 1024 => format!(
             "only root may use port {}. Choose a port from 1024 on, or grant the service the capability \
@@ -129,15 +137,15 @@ fn refusal(error: &io::Error, listen: SocketAddr) -> String {
             listen.port()
         ),
         io::ErrorKind::AddrNotAvailable => format!(
-            "this machine has no address {}. Choose one that it has, or 0.0.0.0 for all, with --listen or server.listen",
+            "this machine has no address {}. Choose one that it has, or 0.0.0.0 for all, with {setting}",
             listen.ip()
         ),
-        _ => format!("{error}. Choose another address with --listen or server.listen"),
+        _ => format!("{error}. Choose another address with {setting}"),
     }
 }
 
-/// Reloads the configuration on SIGHUP. Only the log level takes effect; the log says if other changes need a restart. A
-/// configuration that cannot be read changes nothing.
+/// Reloads the configuration on SIGHUP. Only the log level takes effect; the log says if other changes need a restart. The
+/// files of the certificate are read again beside it. A configuration that cannot be read changes nothing.
 fn reload(running: &Config, source: &ConfigSource, level: &LogLevel) {
     let read = match config::load(source) {
         Ok(read) => read,
@@ -254,7 +262,7 @@ mod tests {
             ),
         ];
         for (kind, listen, reason) in cases {
-            let text = refusal(&kind.into(), listen.parse().unwrap());
+            let text = refusal(&kind.into(), listen.parse().unwrap(), "server.listen");
             assert!(text.contains(reason), "{text}");
         }
     }

@@ -53,7 +53,7 @@ impl Server {
             Some(router) => Front::new(app.gateways(), router.layer(RouteLayer)),
             None => gatewright_dashboard::front(&app),
         };
-        let running = tokio::spawn(run_behind(front, app, listener));
+        let running = tokio::spawn(run_behind(front, app, listener, None));
         Self {
             test,
             address,

@@ -29,7 +29,7 @@ impl Instance {
         config.database.data_dir = folder.path().join("data");
         config.server.public_url = format!("http://{}", listener.local_addr().unwrap());
         let app = super::super::build(config).await.unwrap();
-        tokio::spawn(crate::serve::run(Arc::clone(&app), listener));
+        tokio::spawn(crate::serve::run(Arc::clone(&app), listener, None));
         let project = ProjectId::generate(&SystemClock, &SystemEntropy);
         let at = SystemClock.now();
         let row = testing::project(project, at);
