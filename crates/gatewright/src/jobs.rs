@@ -16,7 +16,7 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use gatewright_admin::Admin;
-use gatewright_core::{activity::Retention, config::Signal};
+use gatewright_core::{acme, activity::Retention, config::Signal, tls};
 
 pub(crate) use export::send_last;
 
@@ -75,6 +75,11 @@ pub(crate) fn spawn(app: &Arc<Admin>, tracker: &TaskTracker, aside: &Handle) {
     tracker.spawn_on(until_shutdown(app(), flush(app())), aside);
     tracker.spawn_on(until_shutdown(app(), watch(app())), aside);
     tracker.spawn_on(until_shutdown(app(), notify(app())), aside);
+    tracker.spawn_on(until_shutdown(app(), watch_certificate(app())), aside);
+    if app().config.acme.is_on() {
+        tracker.spawn_on(until_shutdown(app(), follow_certificate(app())), aside);
+        tracker.spawn_on(until_shutdown(app(), order_certificate(app())), aside);
+    }
     for signal in Signal::ALL {
         if app().otlp.sends(signal) {
             tracker.spawn_on(until_shutdown(app(), export::run(app(), signal)), aside);
@@ -311,6 +316,30 @@ async fn stream(app: Arc<Admin>) {
     loop {
         ticks.tick().await;
         streak.note(&runner.look().await);
+    }
+}
+
+async fn watch_certificate(app: Arc<Admin>) {
+    tls::watch(&app.core()).await;
+}
+
+async fn follow_certificate(app: Arc<Admin>) {
+    let mut streak = Streak::new(&app, "reading which certificate was ordered");
+    let (core, mut followed) = (app.core(), acme::Followed::default());
+    let mut ticks = every(acme::FOLLOW_EVERY);
+    loop {
+        ticks.tick().await;
+        streak.note(&followed.follow(&core).await);
+    }
+}
+
+async fn order_certificate(app: Arc<Admin>) {
+    let mut streak = Streak::new(&app, "ordering certificates");
+    let core = app.core();
+    let mut ticks = every(acme::ORDER_EVERY);
+    loop {
+        ticks.tick().await;
+        streak.note(&acme::order_if_due(&core).await);
     }
 }
 

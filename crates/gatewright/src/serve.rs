@@ -1,4 +1,4 @@
-//! The listener: accepts connections, answers HTTP/1.1 and HTTP/2 without TLS, and stops in order.
+//! The listener: accepts connections, answers HTTP/1.1 and HTTP/2, with TLS or without, and stops in order.
 
 mod activity;
 mod closing;
@@ -7,6 +7,7 @@ mod placing;
 pub(crate) mod presence;
 mod redirects;
 mod signals;
+mod tls;
 mod unread;
 
 use std::{
@@ -107,6 +108,7 @@ async fn run_behind(
             .unwrap_or(Semaphore::MAX_PERMITS)
             .min(Semaphore::MAX_PERMITS),
     ));
+    let door = tls::Door::of(&app)?;
     let begin = |stream, peer, slot| {
         let connection = Connection {
             app: Arc::clone(&app),
@@ -116,7 +118,11 @@ async fn run_behind(
             threads: Some(threads.clone()),
             calls: None,
         };
-        connections.spawn(connection.begin(stream, slot, connections.clone()));
+        if let Some(door) = &door {
+            door.admit(connection, stream, slot, &connections);
+        } else {
+            connections.spawn(connection.begin(stream, slot, connections.clone()));
+        }
     };
     if let Some(http) = http {
         let redirecting = redirects::serve(Arc::clone(&app), http, connections.clone());

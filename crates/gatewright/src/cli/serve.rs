@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 use clap::Args;
 use gatewright_core::{
     descriptors::{self, Fit},
-    name_full_disk,
+    name_full_disk, tls,
 };
 use tokio::net::TcpListener;
 
@@ -89,10 +89,12 @@ pub(super) async fn run(
     tracing::info!(
         version = gatewright_core::version::with_commit(),
         listen = %listener.local_addr()?,
+        tls = app.tls.source().map_or("off", tls::Source::as_str),
         public_url = app.config.public_url(),
         database = if app.config.is_postgres() { "postgresql" } else { "sqlite" },
         "serving"
     );
+    tls::begin(&app.core())?;
     let _presence = announce(&app.config);
     // On standard output, which the log does not use, because readers of the log must not get access.
     let link = match setup::offer(&app).await {
@@ -109,7 +111,10 @@ pub(super) async fn run(
     }
     let reload = {
         let (app, source, level) = (Arc::clone(&app), source.clone(), log.level());
-        move || reload(&app.config, &source, &level)
+        move || {
+            app.tls.ask_reload();
+            reload(&app.config, &source, &level);
+        }
     };
     let signals = tokio::spawn(serve::watch_signals(Arc::clone(&app), hangups, reload));
     serve::run(Arc::clone(&app), listener, http).await?;

@@ -22,7 +22,7 @@ const METADATA: &str = "/.well-known/";
 /// The threads of calls, and those of everything else.
 #[derive(Clone)]
 pub(super) struct Threads {
-    calls: Handle,
+    pub(super) calls: Handle,
     pub(super) aside: Handle,
     /// Answers where it is called.
     front: Arc<Front>,
@@ -72,8 +72,14 @@ pub(super) async fn begins_aside(stream: &TcpStream) -> Option<bool> {
     let mut beginning = [0; BEGINNING];
     match stream.peek(&mut beginning).await {
         Ok(0) | Err(_) => None,
-        Ok(length) => Some(path(&beginning[..length]).is_some_and(|path| !is_for_calls(path))),
+        Ok(length) => Some(is_aside(&beginning[..length])),
     }
+}
+
+/// Whether a request that begins like this is one for the threads aside.
+pub(super) fn is_aside(beginning: &[u8]) -> bool {
+    let beginning = &beginning[..beginning.len().min(BEGINNING)];
+    path(beginning).is_some_and(|path| !is_for_calls(path))
 }
 
 fn is_for_calls(path: &str) -> bool {
@@ -96,7 +102,7 @@ mod tests {
 
     #[test]
     fn what_is_not_a_call_begins_aside_and_what_is_not_known_does_not() {
-        let is_aside = |text: &str| path(text.as_bytes()).is_some_and(|path| !is_for_calls(path));
+        let is_aside = |text: &str| is_aside(text.as_bytes());
         for aside in [
             "POST /mcp/team/oauth2/token HTTP/1.1\r\n",
             "GET /mcp/team/oauth2/authorize?client_id=cli",

@@ -30,6 +30,7 @@ mod hosts;
 mod metrics;
 mod placing;
 mod stopping;
+mod tls;
 mod unread;
 
 /// A running server.
