@@ -3,7 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use gatewright_core::descriptors::{self, Fit};
+use gatewright_core::{
+    descriptors::{self, Fit},
+    tls::{Pair, Source},
+};
+use gatewright_domain::{Clock as _, clock::SystemClock};
 
 use crate::{
     config::{self, ConfigSource, example, master_key},
@@ -27,6 +31,11 @@ pub(super) fn run(command: &Command, source: &ConfigSource) -> anyhow::Result<Ex
             // The files it names must be valid too.
             master_key::configured(&config)?;
             Fetch::new(&config)?;
+            if let Some(Source::Files(files)) = Source::of(&config) {
+                for warning in Pair::read(&files)?.warnings(&config.public_host(), SystemClock.now()) {
+                    eprintln!("warning: {warning}");
+                }
+            }
             descriptors::raise();
             let fit = Fit::here(&config);
             fit.check()?;

@@ -1,6 +1,7 @@
 //! `gatewright doctor`: checks the whole installation and says how to fix each failure.
 
 mod archive;
+mod certificate;
 mod collector;
 mod remote;
 mod report;
@@ -74,7 +75,11 @@ async fn examine(report: &mut Report<impl Write>, config: Config) {
         None => report.good("configuration", format!("public URL {}", config.public_url())),
         Some(doubt) => report.warn("configuration", doubt, "Then restart `gatewright serve`"),
     }
-    if config.public_url().starts_with("https:") && config.server.trusted_proxies.is_empty() {
+    certificate::files(report, &config);
+    if config.public_url().starts_with("https:")
+        && !config.is_tls()
+        && config.server.trusted_proxies.is_empty()
+    {
         report.warn(
             "proxy",
             "the public URL is https, so there is a reverse proxy, but server.trusted_proxies is empty: all users share \
@@ -85,6 +90,7 @@ async fn examine(report: &mut Report<impl Write>, config: Config) {
     descriptors(report, &config);
     disk(report, &config);
     if let Some(app) = local(report, config).await {
+        certificate::ordered(report, &app).await;
         trail::check(report, &app).await;
         remote::public_url(report, &app).await;
         remote::user_sources(report, &app).await;

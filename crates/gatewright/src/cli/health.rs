@@ -1,13 +1,16 @@
 //! `gatewright health`: for health checks of containers, which have no other program to ask with.
 
 use std::{
-    io::{Read as _, Write as _},
+    io::{self, Read, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
     process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Context as _, bail};
+use gatewright_core::tls;
+use tokio_rustls::rustls::{ClientConnection, StreamOwned, pki_types::ServerName};
 
 use crate::config::Config;
 
@@ -19,7 +22,8 @@ const LONGEST_ANSWER: u64 = 16 * 1024;
 
 /// Asks `/readyz`; an error says why it is not ready.
 pub(super) fn run(config: &Config) -> anyhow::Result<ExitCode> {
-    println!("{}", ask(here(config.server.listen))?);
+    let tls = config.is_tls().then(|| config.public_host());
+    println!("{}", ask(here(config.server.listen), tls.as_deref())?);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -33,8 +37,8 @@ fn here(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(address, listen.port())
 }
 
-/// Returns the body of `/readyz` if its status is 200.
-fn ask(address: SocketAddr) -> anyhow::Result<String> {
+/// Returns the body of `/readyz` if its status is 200; over TLS if `host` is the name to ask for.
+fn ask(address: SocketAddr, host: Option<&str>) -> anyhow::Result<String> {
     let unreachable = || {
         format!(
             "no process answers on {address} (server.listen). Start it with `gatewright serve`, or use the same \
@@ -45,12 +49,17 @@ fn ask(address: SocketAddr) -> anyhow::Result<String> {
     stream.set_read_timeout(Some(DEADLINE))?;
     stream.set_write_timeout(Some(DEADLINE))?;
     let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).with_context(unreachable)?;
-    let mut answer = Vec::new();
-    stream
-        .take(LONGEST_ANSWER)
-        .read_to_end(&mut answer)
-        .with_context(unreachable)?;
+    let answer = match host {
+        None => exchange(&mut stream, &request).with_context(unreachable)?,
+        Some(host) => {
+            let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())?;
+            let client = ClientConnection::new(Arc::new(tls::client_of_this_machine()?), name)?;
+            let mut stream = StreamOwned::new(client, stream);
+            exchange(&mut stream, &request).with_context(|| {
+                format!("no TLS connection can be made to {address} (server.listen). The log of `gatewright serve` says why")
+            })?
+        }
+    };
     let answer = String::from_utf8_lossy(&answer);
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let status = head.split_whitespace().nth(1).unwrap_or_default();
@@ -58,6 +67,17 @@ fn ask(address: SocketAddr) -> anyhow::Result<String> {
         "200" => Ok(body.to_owned()),
         "503" => bail!("not ready: {body}"),
         _ => bail!("{address} is used by another program: it answered /readyz with {status:?}"),
+    }
+}
+
+fn exchange(stream: &mut (impl Read + Write), request: &str) -> io::Result<Vec<u8>> {
+    stream.write_all(request.as_bytes())?;
+    let mut answer = Vec::new();
+    match stream.take(LONGEST_ANSWER).read_to_end(&mut answer) {
+        // A connection that closes without the last word of TLS has said everything nevertheless.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && !answer.is_empty() => Ok(answer),
+        Err(error) => Err(error),
+        Ok(_) => Ok(answer),
     }
 }
 
@@ -84,13 +104,13 @@ mod tests {
     #[test]
     fn only_200_is_ready() {
         let ready = answering("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{\"status\":\"ok\"}");
-        assert_eq!(ask(ready).unwrap(), "{\"status\":\"ok\"}");
+        assert_eq!(ask(ready, None).unwrap(), "{\"status\":\"ok\"}");
         let failing = answering("HTTP/1.1 503 Service Unavailable\r\n\r\n{\"status\":\"failing\"}");
         assert_eq!(
-            ask(failing).unwrap_err().to_string(),
+            ask(failing, None).unwrap_err().to_string(),
             "not ready: {\"status\":\"failing\"}"
         );
-        let other = ask(answering("SSH-2.0-x\r\n")).unwrap_err().to_string();
+        let other = ask(answering("SSH-2.0-x\r\n"), None).unwrap_err().to_string();
         assert!(other.contains("used by another program"), "{other}");
     }
 
@@ -99,7 +119,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
-        let error = ask(address).unwrap_err().to_string();
+        let error = ask(address, None).unwrap_err().to_string();
         assert!(error.contains("gatewright serve"), "{error}");
     }
 
