@@ -129,6 +129,7 @@ fn row(place: &InProject, incident: Incident, now: Timestamp) -> IncidentRow {
         IncidentKind::ApiKeyExpires => place.path("/api-keys"),
         // They concern the instance, and are in no project.
         IncidentKind::StreamFails | IncidentKind::StreamLost => "/instance/streams".to_owned(),
+        IncidentKind::CertificateNotRenewed => "/help/tls".to_owned(),
         IncidentKind::SignInsFail => place.path(&format!("/gateways/{}", incident.subject_id)),
         IncidentKind::ClientSecretRefused
         | IncidentKind::ClientSecretExpires

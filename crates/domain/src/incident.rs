@@ -25,8 +25,10 @@ worded! {
         ServerUnavailable = "server_unavailable", "Server unavailable";
         /// The client secret of a User Source expires soon, or has expired.
         ClientSecretExpires = "client_secret_expires", "Client secret expires";
-        /// The certificate of a server or provider expires soon.
+        /// The certificate of a server, provider or of this instance expires soon.
         CertificateExpires = "certificate_expires", "Certificate expires";
+        /// The certificate of this instance cannot be read again or renewed.
+        CertificateNotRenewed = "certificate_not_renewed", "Certificate not renewed";
         /// An API key expires soon and has no successor.
         ApiKeyExpires = "api_key_expires", "API key expires";
         /// A stream delivers nothing.
@@ -43,6 +45,7 @@ impl IncidentKind {
             Self::ClientSecretRefused | Self::SignInsFail | Self::ServerUnavailable => true,
             Self::ClientSecretExpires
             | Self::CertificateExpires
+            | Self::CertificateNotRenewed
             | Self::ApiKeyExpires
             | Self::StreamFails
             | Self::StreamLost => false,
@@ -68,7 +71,7 @@ pub struct Observation {
     pub project_id: Option<ProjectId>,
     /// What kind.
     pub kind: IncidentKind,
-    /// The ID of the server, User Source, gateway or key.
+    /// The ID of the server, User Source, gateway or key; `tls` for the certificate of this instance.
     pub subject_id: String,
     /// Its name.
     pub subject_name: String,
@@ -102,7 +105,7 @@ pub struct Incident {
     pub project_id: Option<ProjectId>,
     /// What kind.
     pub kind: IncidentKind,
-    /// The ID of the server, User Source, gateway or key.
+    /// The ID of the server, User Source, gateway or key; `tls` for the certificate of this instance.
     pub subject_id: String,
     /// Its name when it was last noticed.
     pub subject_name: String,

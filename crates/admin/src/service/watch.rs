@@ -4,6 +4,7 @@
 
 mod causes;
 mod certificates;
+mod listener;
 mod servers;
 
 use std::{
@@ -44,6 +45,7 @@ pub struct Watch {
     /// Servers that could not be used, and when that was last noted.
     failing: Mutex<HashMap<ServerId, Timestamp>>,
     certificates: certificates::Noted,
+    listener: listener::Noted,
     /// When this replica last tried to take the lease, in milliseconds.
     tried_at: AtomicI64,
 }
@@ -66,6 +68,7 @@ pub async fn look(app: &Admin) -> Result<(), StoreError> {
     };
     let mut seen = servers::seen(app, &authority);
     seen.extend(certificates::seen(app));
+    seen.extend(listener::seen(app));
     if !seen.is_empty() {
         let mut tx = app.store.write(permit).await?;
         for change in &seen {
@@ -76,6 +79,7 @@ pub async fn look(app: &Admin) -> Result<(), StoreError> {
     // Only what is written is remembered: otherwise the next look notes it.
     servers::remember(app, &seen);
     certificates::remember(app, &seen);
+    listener::remember(app, &seen);
     Ok(())
 }
 

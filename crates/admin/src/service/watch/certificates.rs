@@ -19,9 +19,9 @@ use crate::{Admin, fetch::SeenCertificate};
 
 const KIND: IncidentKind = IncidentKind::CertificateExpires;
 /// Those that are renewed automatically are, long before.
-const SOON: Duration = Duration::from_hours(14 * 24);
+pub(super) const SOON: Duration = Duration::from_hours(14 * 24);
 /// An incident that continues is recorded again this often.
-const NOTED_EVERY: Duration = Duration::from_hours(1);
+pub(super) const NOTED_EVERY: Duration = Duration::from_hours(1);
 
 /// What was noted of the certificates of servers and sources, by their IDs.
 #[derive(Debug, Default)]
@@ -125,7 +125,7 @@ pub(super) fn remember(app: &Admin, seen: &[Seen]) {
             Seen::Observed(observed) => (observed.kind, &observed.subject_id, true, observed.at),
             Seen::Recovered { kind, subject_id, at } => (*kind, subject_id, false, *at),
         };
-        if kind == KIND {
+        if kind == KIND && id != super::listener::SUBJECT {
             noted.insert(id.clone(), State { ends_soon, seen_at });
         }
     }
