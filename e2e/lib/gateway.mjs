@@ -16,19 +16,16 @@ export const STORES = ["sqlite", "postgres"];
 
 /**
  * Writes the configuration of an instance into its own folder. `outbound` is TOML for that section; `databaseUrl`
- * and `dataDir` replace the defaults that are otherwise created; `program` is another version.
+ * and `dataDir` replace the defaults that are otherwise created; `program` is another version. With `certificates`, which this
+ * process must trust, it answers HTTPS.
  */
-export async function configure({
-  store = "sqlite",
-  outbound = "",
-  logLevel = "info",
-  databaseUrl,
-  dataDir,
-  program = join(BINARIES, "gatewright"),
-} = {}) {
+export async function configure(options = {}) {
+  const { store = "sqlite", outbound = "", logLevel = "info", databaseUrl, dataDir, certificates } = options;
+  const { program = join(BINARIES, "gatewright") } = options;
   const folder = await mkdtemp(join(tmpdir(), "gatewright-e2e-"));
   const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
+  const scheme = certificates ? "https" : "http";
+  const url = `${scheme}://127.0.0.1:${port}`;
   const data = dataDir ?? join(folder, "data");
   const postgres = databaseUrl ?? (store === "postgres" ? await freshDatabase() : undefined);
   const key = randomBytes(32).toString("base64");
@@ -42,6 +39,7 @@ data_dir = "${data}"
 ${postgres ? `url = "${postgres}"` : ""}
 [keys]
 master = ["${key}"]
+${certificates ? `[tls]\ncertificate_file = "${certificates.certificate}"\nkey_file = "${certificates.key}"` : ""}
 [outbound]
 ${outbound}
 [log]
@@ -49,7 +47,7 @@ level = "${logLevel}"
 `,
   );
   const config = ["--config", join(folder, "gatewright.toml")];
-  return { folder, url, data, databaseUrl: postgres, masterKey: key, program, config, ...database({ url: postgres, data }) };
+  return { folder, scheme, url, data, databaseUrl: postgres, masterKey: key, program, config, ...database({ url: postgres, data }) };
 }
 
 /** Runs `admin init` on an instance; returns the key that it prints. */
@@ -61,9 +59,9 @@ export async function adminInit({ program, config }, { env = {} } = {}) {
 }
 
 /** Starts a process of an instance that listens on its own port under the instance's public URL. */
-export async function startReplica({ program, config }, { env = {} } = {}) {
+export async function startReplica({ scheme = "http", program, config }, { env = {} } = {}) {
   const listen = `127.0.0.1:${await freePort()}`;
-  const origin = `http://${listen}`;
+  const origin = `${scheme}://${listen}`;
   const begin = (more = {}) =>
     start(program, ["serve", ...config], {
       env: { ...env, ...more, GATEWRIGHT__SERVER__LISTEN: listen },

@@ -41,7 +41,7 @@ export async function freePort() {
  * Starts a program and waits until `ready(url)` answers; its output is kept for failures, in the file `outputFile` when
  * reading it as it comes would cost too much.
  */
-export async function start(program, args, { env = {}, cwd, readyUrl, seconds = 30, outputFile }) {
+export async function start(program, args, { env = {}, cwd, readyUrl, seconds = 30, outputFile } = {}) {
   const to = outputFile ? openSync(outputFile, "a") : "pipe";
   // Nothing here checks /readyz before a process is stopped, so no process waits for that.
   const fast = { GATEWRIGHT__SERVER__DRAIN_SECONDS: "0" };

@@ -12,7 +12,7 @@ use crate::{
 /// Files that run alone, because what they measure or provoke depends on everything else that runs on the machine: memory, times,
 /// limits of the machine. So do those with a browser, which needs the processors for itself. The others mostly wait, and two of
 /// them run at the same time.
-const ALONE: [&str; 13] = [
+const ALONE: [&str; 14] = [
     "asking-memory",
     "descriptors",
     "faults",
@@ -25,6 +25,7 @@ const ALONE: [&str; 13] = [
     "rolling-nginx",
     "streams",
     "streams-memory",
+    "tls",
     "upgrade",
 ];
 
@@ -36,6 +37,7 @@ pub(crate) fn run(postgres: &Postgres, pattern: &str, keep_pictures: bool) -> an
         ("openssl", &["openssl"]),
         ("nginx-light", &["/usr/sbin/nginx"]),
         ("sqlite3", &["sqlite3"]),
+        ("pebble", &["pebble", "pebble-challtestsrv"]),
         ("binutils", &["strip"]),
         ("iproute2", &["/usr/sbin/ip"]),
         ("systemd", &["systemd-analyze"]),

@@ -26,7 +26,7 @@ const OVERLOAD: &str = "crates/gateway/src/authorization_server/tests/overloadin
 const TOKENS: &str = "crates/gateway/src/authorization_server/tests/counting.rs";
 
 /// The faults of the table, in its order, and the tests that make them: file and name.
-const FAULTS: [(&str, &[(&str, &str)]); 16] = [
+const FAULTS: [(&str, &[(&str, &str)]); 17] = [
     (
         "the database is unavailable or silent",
         &[(E2E, "a database that is unavailable or silent"), CONDITION],
@@ -120,6 +120,13 @@ const FAULTS: [(&str, &[(&str, &str)]); 16] = [
             "what_was_deleted_before_it_was_sent_is_counted_and_told_in_the_stream",
         )],
     ),
+    (
+        "the certificate of this instance is not renewed",
+        &[(
+            "e2e/tls.test.mjs",
+            "a pair that cannot be used keeps the old one, and everyone is told",
+        )],
+    ),
     ("memory grows", &[(E2E, "memory that grows with lists")]),
 ];
 
@@ -143,8 +150,9 @@ fn measures(text: &str) -> BTreeSet<&str> {
 
 /// Everything that can be measured, each at least once.
 async fn measured() -> BTreeSet<String> {
-    let test = TestCore::new().await;
+    let test = TestCore::with(|config| config.acme.accept_terms = true).await;
     let telemetry = &test.core.telemetry;
+    telemetry.tls.count_handshake("ok");
     telemetry.count_request("/mcp/{slug}", Some(429), Duration::ZERO);
     telemetry.count_upstream_error(None, "timeout");
     telemetry.count_sign_in("begun");
