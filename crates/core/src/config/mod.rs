@@ -101,7 +101,7 @@ impl Config {
 
     /// Why the public URL cannot lead to this instance, as far as the configuration shows, and what to set.
     pub fn public_url_doubt(&self) -> Option<String> {
-        public_url::doubt(&self.server)
+        public_url::doubt(&self.server, self.is_tls())
     }
 
     /// `{public_url}/mcp/{slug}`: a gateway's URL, issuer, resource and audience.

@@ -56,7 +56,7 @@ pub(super) fn following(listen: SocketAddr) -> String {
 }
 
 /// Why the public URL cannot lead to this instance, as far as its configuration shows, and what to set.
-pub(super) fn doubt(server: &ServerConfig) -> Option<String> {
+pub(super) fn doubt(server: &ServerConfig, is_tls: bool) -> Option<String> {
     let ServerConfig {
         listen, public_url, ..
     } = server;
@@ -81,10 +81,10 @@ pub(super) fn doubt(server: &ServerConfig) -> Option<String> {
              requests, links that begin with this URL do not work. Remove server.public_url, so that it follows server.listen"
         ));
     }
-    if url.scheme() == "https" && leads_to(&url, *listen) {
+    if url.scheme() == "https" && !is_tls && leads_to(&url, *listen) {
         return Some(format!(
             "server.public_url is {public_url}, but Gatewright speaks plain HTTP on that port. Write http://, or put a proxy \
-             with TLS on another port"
+             with TLS on another port, or configure a certificate (tls, acme)"
         ));
     }
     None
@@ -160,7 +160,7 @@ mod tests {
             ("127.0.0.1:9000", Some("https://localhost:9000"), "plain HTTP"),
         ];
         for (listen, url, reason) in doubted {
-            let doubt = doubt(&server(listen, url)).unwrap_or_default();
+            let doubt = doubt(&server(listen, url), false).unwrap_or_default();
             assert!(doubt.contains(reason), "{listen} {url:?}: {doubt:?}");
         }
         let trusted = [
@@ -176,8 +176,15 @@ mod tests {
             ("0.0.0.0:9000", Some("https://gateway.example.com:9000")),
         ];
         for (listen, url) in trusted {
-            assert_eq!(doubt(&server(listen, url)), None, "{listen} {url:?}");
+            assert_eq!(doubt(&server(listen, url), false), None, "{listen} {url:?}");
         }
+    }
+
+    #[test]
+    fn a_listener_with_a_certificate_answers_https() {
+        let server = server("127.0.0.1:9000", Some("https://localhost:9000"));
+        assert!(doubt(&server, false).is_some());
+        assert_eq!(doubt(&server, true), None);
     }
 
     #[test]
