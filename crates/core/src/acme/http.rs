@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Collected, Full};
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
 
 use crate::fetch::{Fetch, Limits, Policy};
@@ -56,7 +56,7 @@ impl HttpClient for Asking {
             let body = body
                 .collect()
                 .await
-                .map_or_else(|never| match never {}, |whole| whole.to_bytes());
+                .map_or_else(|never| match never {}, Collected::to_bytes);
             let request = Request::from_parts(parts, Full::new(body));
             let fetched = asking
                 .fetch

@@ -197,32 +197,29 @@ async fn account(core: &Core, asking: &Asking) -> Result<Account, OrderError> {
     let mut tx = core.store.read().await?;
     let stored = acme::find_account(&mut tx, &directory).await?;
     drop(tx);
-    let (account, credentials) = match stored {
-        Some(stored) => {
-            let opened = core
-                .keyring
-                .open(Purpose::StoredSecret, &context, &stored.credentials);
-            let opened = opened.map_err(|_| OrderError::Account)?;
-            let credentials: AccountCredentials =
-                serde_json::from_slice(&opened).map_err(|_| OrderError::Account)?;
-            let account = builder.from_credentials(credentials).await?;
-            if stored.email == config.email {
-                return Ok(account);
-            }
-            account.update_contacts(&contact).await?;
-            (account, stored.credentials)
+    let (account, credentials) = if let Some(stored) = stored {
+        let opened = core
+            .keyring
+            .open(Purpose::StoredSecret, &context, &stored.credentials);
+        let opened = opened.map_err(|_| OrderError::Account)?;
+        let credentials: AccountCredentials =
+            serde_json::from_slice(&opened).map_err(|_| OrderError::Account)?;
+        let account = builder.from_credentials(credentials).await?;
+        if stored.email == config.email {
+            return Ok(account);
         }
-        None => {
-            let new = NewAccount {
-                contact: &contact,
-                terms_of_service_agreed: config.accept_terms,
-                only_return_existing: false,
-            };
-            let binding = binding(config);
-            let (account, credentials) = builder.create(&new, directory.clone(), binding.as_ref()).await?;
-            let plain = serde_json::to_vec(&credentials).map_err(|_| OrderError::Account)?;
-            (account, seal(core, &context, &plain))
-        }
+        account.update_contacts(&contact).await?;
+        (account, stored.credentials)
+    } else {
+        let new = NewAccount {
+            contact: &contact,
+            terms_of_service_agreed: config.accept_terms,
+            only_return_existing: false,
+        };
+        let binding = binding(config);
+        let (account, credentials) = builder.create(&new, directory.clone(), binding.as_ref()).await?;
+        let plain = serde_json::to_vec(&credentials).map_err(|_| OrderError::Account)?;
+        (account, seal(core, &context, &plain))
     };
     let stored = AcmeAccount {
         credentials,

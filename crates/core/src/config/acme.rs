@@ -190,16 +190,16 @@ mod tests {
                 (|config| config.server.public_url = "https://192.0.2.7".to_owned()) as fn(&mut Config),
             ),
             ("acme.domains", |config| {
-                config.acme.domains = vec!["*.example.com".to_owned()]
+                config.acme.domains = vec!["*.example.com".to_owned()];
             }),
             ("acme.domains", |config| {
-                config.acme.domains = vec!["https://example.com".to_owned()]
+                config.acme.domains = vec!["https://example.com".to_owned()];
             }),
             ("acme.domains", |config| {
-                config.acme.domains = vec!["example..com".to_owned()]
+                config.acme.domains = vec!["example..com".to_owned()];
             }),
             ("acme.domains", |config| {
-                config.acme.domains = vec!["127.1".to_owned()]
+                config.acme.domains = vec!["127.1".to_owned()];
             }),
             ("acme.domains", |config| {
                 config.acme.domains = (0..=DOMAINS_MAX)
@@ -207,11 +207,11 @@ mod tests {
                     .collect();
             }),
             ("acme.directory", |config| {
-                config.acme.directory = "http://ca.example.com".to_owned()
+                config.acme.directory = "http://ca.example.com".to_owned();
             }),
             ("acme.email", |config| config.acme.email = Some("ada".to_owned())),
             ("acme.eab_hmac_key", |config| {
-                config.acme.eab_key_id = Some("kid".to_owned())
+                config.acme.eab_key_id = Some("kid".to_owned());
             }),
             ("acme.eab_hmac_key", |config| {
                 config.acme.eab_key_id = Some("kid".to_owned());

@@ -118,7 +118,7 @@ mod tests {
                 (|config| config.tls.key_file = None) as fn(&mut Config),
             ),
             ("tls.certificate_file", |config| {
-                config.tls.certificate_file = None
+                config.tls.certificate_file = None;
             }),
             ("tls.certificate_file", |config| config.acme.accept_terms = true),
             ("server.public_url", |config| {

@@ -3,11 +3,10 @@
 
 use std::{fs, os::unix::fs::MetadataExt as _, path::Path, sync::Arc, time::Duration};
 
-use gatewright_domain::Timestamp;
+use gatewright_domain::{Clock, Timestamp};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{Files, Pair, PairError, Problem, ServedTls, Source};
-use crate::Core;
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -104,14 +103,14 @@ fn stamp(path: &Path) -> Stamp {
     ))
 }
 
-/// Presents the certificate for the first time, if it is in files, and logs what clients will refuse about it.
-pub fn begin(core: &Core) -> Result<(), PairError> {
-    let Some(Source::Files(files)) = core.tls.source() else {
+/// Presents the certificate for the first time, if it is in files, and logs why clients of `host` will refuse it.
+pub fn begin(tls: &ServedTls, host: &str, now: Timestamp) -> Result<(), PairError> {
+    let Some(Source::Files(files)) = tls.source() else {
         return Ok(());
     };
-    Reloader::new(files.clone()).begin(&core.tls)?;
-    if let Some(pair) = core.tls.current() {
-        for warning in pair.warnings(&core.config.public_host(), core.now()) {
+    Reloader::new(files.clone()).begin(tls)?;
+    if let Some(pair) = tls.current() {
+        for warning in pair.warnings(host, now) {
             tracing::warn!("{warning}");
         }
     }
@@ -119,8 +118,7 @@ pub fn begin(core: &Core) -> Result<(), PairError> {
 }
 
 /// Looks at the files every few seconds, and whenever it is asked to. Returns at once if the certificate is not in files.
-pub async fn watch(core: &Core) {
-    let tls = &core.tls;
+pub async fn watch(tls: &Arc<ServedTls>, clock: &dyn Clock) {
     let Some(Source::Files(files)) = tls.source() else {
         return;
     };
@@ -133,7 +131,7 @@ pub async fn watch(core: &Core) {
             () = tls.asked.notified() => true,
         };
         // Files can be on a network.
-        let (tls, now) = (Arc::clone(tls), core.now());
+        let (tls, now) = (Arc::clone(tls), clock.now());
         let looking = tokio::task::spawn_blocking(move || {
             reloader.look(&tls, asked, now);
             reloader

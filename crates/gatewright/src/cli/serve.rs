@@ -94,7 +94,7 @@ pub(super) async fn run(
         database = if app.config.is_postgres() { "postgresql" } else { "sqlite" },
         "serving"
     );
-    tls::begin(&app.core())?;
+    tls::begin(&app.tls, &app.config.public_host(), app.now())?;
     let _presence = announce(&app.config);
     // On standard output, which the log does not use, because readers of the log must not get access.
     let link = match setup::offer(&app).await {

@@ -123,8 +123,7 @@ impl Door {
         if !is_for_all {
             let looking = timeout_at(deadline, stream.fill_buf());
             match connection.app.shutdown.run_until_cancelled(looking).await {
-                Some(Ok(Ok(beginning))) if beginning.is_empty() => return,
-                Some(Ok(Err(_)) | Err(_)) => return,
+                Some(Ok(Ok([]) | Err(_)) | Err(_)) => return,
                 Some(Ok(Ok(beginning))) if placing::is_aside(beginning) => {
                     return threads
                         .aside(connection)

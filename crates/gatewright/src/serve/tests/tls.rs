@@ -29,7 +29,8 @@ fn with_certificate(folder: &TempDir, config: &mut Config) {
 async fn server() -> (Server, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::with(|config| with_certificate(&folder, config), None).await;
-    gatewright_core::tls::begin(&server.test.app.core()).unwrap();
+    let app = &server.test.app;
+    gatewright_core::tls::begin(&app.tls, "localhost", app.now()).unwrap();
     (server, folder)
 }
 
