@@ -10,6 +10,7 @@ import { after, before, describe, test } from "node:test";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { callApi, apiHeaders } from "./lib/api.mjs";
+import { createCertificates } from "./lib/certificates.mjs";
 import { freshDatabase } from "./lib/database.mjs";
 import { adminInit, configure } from "./lib/gateway.mjs";
 import { blocks, filledIn } from "./lib/guide.mjs";
@@ -126,12 +127,18 @@ describe("backup and restore as the guide says", () => {
 test("the files of the guide are valid configuration", async () => {
   const folder = await mkdtemp(join(tmpdir(), "gatewright-config-"));
   const { program, folder: other } = await configure();
+  const { certificate, key } = await createCertificates("DNS:mcp.example.com");
+  const files = {
+    "/etc/gatewright/tls/certificate.pem": certificate,
+    "/etc/gatewright/tls/key.pem": key,
+    "file:/etc/gatewright/master.key": `file:${join(folder, "master.key")}`,
+  };
   const makeKey = (await blocks("replicas", "sh", "## Set it up"))[1];
   await run("sh", ["-ec", filledIn(makeKey, { "/etc/gatewright/master.key": join(folder, "master.key") })]);
   for (const page of ["first-steps", "tls", "replicas", "members", "operating"]) {
     for (const [index, block] of (await blocks(page, "toml")).entries()) {
       const file = join(folder, `${page}-${index}.toml`);
-      await writeFile(file, block.replace("file:/etc/gatewright/master.key", `file:${join(folder, "master.key")}`));
+      await writeFile(file, Object.entries(files).reduce((text, [from, to]) => text.replace(from, to), block));
       const secrets = {
         members: { GATEWRIGHT__ADMINISTRATORS__OIDC_CLIENT_SECRET: "a secret of some length" },
         operating: { GATEWRIGHT__NOTIFICATIONS__WEBHOOK_SECRET: `whsec_${Buffer.alloc(32, "made-up").toString("base64")}` },

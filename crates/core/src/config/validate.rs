@@ -18,8 +18,16 @@ const MIN_LIST_MEMORY_MB: u32 = 32;
 /// Brings the configuration into its normal form and lists what is wrong; `place` says where a key was set.
 pub(super) fn check(config: &mut Config, place: impl Fn(&str) -> String) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let mut refuse =
-        |path: &str, message: String| problems.push(Problem::new(place(path), format!("{path}: {message}")));
+    let mut refuse = |path: &str, message: String| {
+        let place = place(path);
+        // A key that is set nowhere is its own place.
+        let message = if place == path {
+            message
+        } else {
+            format!("{path}: {message}")
+        };
+        problems.push(Problem::new(place, message));
+    };
     match public_url::normalize(&config.server.public_url) {
         Ok(url) => config.server.public_url = url,
         Err(message) => refuse("server.public_url", message),
