@@ -89,6 +89,22 @@ pub async fn create(
     new: NewApiKey,
 ) -> Result<CreatedKey, ServiceError> {
     let permit = authority.own_or_begin(project)?;
+    let new = check(app, authority, &new)?;
+    let mut change = Change::begin(app, permit).await?;
+    let made = create_in(&mut change, project, new).await;
+    change.finish(made).await
+}
+
+/// A key of a project to create, checked.
+pub(super) struct CheckedKey {
+    name: String,
+    role: KeyRole,
+    gateway_id: Option<GatewayId>,
+    expires_at: Option<Timestamp>,
+}
+
+/// Checks a key of a project to create.
+pub(super) fn check(app: &Admin, authority: &Authority, new: &NewApiKey) -> Result<CheckedKey, Invalid> {
     let mut invalid = Invalid::default();
     let name = invalid.take(check_name("/name", &new.name));
     if new.role.is_none() {
@@ -105,10 +121,23 @@ pub async fn create(
     }
     invalid.take(check_expiry(app, authority, new.expires_at));
     invalid.into_result()?;
-    let role = new.role.expect("a role is there, or a violation was returned");
-    let mut change = Change::begin(app, permit).await?;
-    if authority.is_instance_key() {
-        may_make_first_owner(&mut change, project, role).await?;
+    Ok(CheckedKey {
+        name: name.unwrap_or_default(),
+        role: new.role.expect("a role is there, or a violation was returned"),
+        gateway_id: new.gateway_id,
+        expires_at: new.expires_at,
+    })
+}
+
+/// Creates a key of a project in a change in progress.
+pub(super) async fn create_in(
+    change: &mut Change<'_>,
+    project: ProjectId,
+    new: CheckedKey,
+) -> Result<CreatedKey, ServiceError> {
+    let role = new.role;
+    if change.authority().is_instance_key() {
+        may_make_first_owner(change, project, role).await?;
     }
     if let Some(gateway) = new.gateway_id
         && gatewright_store::gateway::find(&mut change.tx, project, gateway)
@@ -122,8 +151,9 @@ pub async fn create(
         role,
         gateway_id: new.gateway_id,
     };
-    let made = make(app, &change, scope, name.unwrap_or_default(), new.expires_at);
-    insert(change, made).await
+    let made = make(change.app(), change, scope, new.name, new.expires_at);
+    insert_in(change, &made, 0).await?;
+    Ok(made)
 }
 
 /// Creates a key of the instance.
@@ -207,15 +237,25 @@ pub async fn revoke(
     if_match: &IfMatch,
 ) -> Result<(), ServiceError> {
     let mut change = Change::begin(app, may_manage(authority, project)?).await?;
+    let revoked = revoke_in(&mut change, project, id, if_match).await;
+    change.finish(revoked).await
+}
+
+/// The same in a change in progress.
+pub(super) async fn revoke_in(
+    change: &mut Change<'_>,
+    project: Option<ProjectId>,
+    id: ApiKeyId,
+    if_match: &IfMatch,
+) -> Result<(), ServiceError> {
     let key = existing(&mut change.tx, project, id).await?;
     if_match.holds(version(&key))?;
     let now = change.now;
     if !rows::revoke(&mut change.tx, project, id, now).await? {
         return Ok(());
     }
-    invitations::end_of(&mut change, None, ActorKind::ApiKey(id)).await?;
-    change.record("revoked", key.object(), Vec::new()).await?;
-    change.commit().await
+    invitations::end_of(change, None, ActorKind::ApiKey(id)).await?;
+    change.record("revoked", key.object(), Vec::new()).await
 }
 
 /// The version of a key: what can be changed of it. That it was used is not a change.
@@ -333,16 +373,21 @@ async fn insert_over(
     made: CreatedKey,
     before: i64,
 ) -> Result<CreatedKey, ServiceError> {
+    insert_in(&mut change, &made, before).await?;
+    change.commit().await?;
+    Ok(made)
+}
+
+/// The same in a change in progress.
+async fn insert_in(change: &mut Change<'_>, made: &CreatedKey, before: i64) -> Result<(), ServiceError> {
     rows::insert(&mut change.tx, &made.key)
         .await
         .map_err(|error| ServiceError::taken(error, "API key"))?;
     if let KeyScope::Project { project_id, .. } = made.key.scope {
-        quota::check_growth(&mut change, project_id, Counted::ApiKeys, before).await?;
+        quota::check_growth(change, project_id, Counted::ApiKeys, before).await?;
     }
     let changes = created(made.key.audited());
-    change.record("created", made.key.object(), changes).await?;
-    change.commit().await?;
-    Ok(made)
+    change.record("created", made.key.object(), changes).await
 }
 
 async fn existing(tx: &mut Tx, project: Option<ProjectId>, id: ApiKeyId) -> Result<ApiKey, ServiceError> {

@@ -41,10 +41,27 @@ pub(super) struct Change<'a> {
     pub(super) tx: Tx,
     /// The moment of the change.
     pub(super) now: Timestamp,
-    /// Whether something was done that the audit trail shows.
+    /// Whether something was done that has to be committed.
     has_recorded: bool,
+    /// What was done, in order.
+    journal: Vec<Recorded>,
     /// What stood in the way, and under which subject it is counted.
     refusal: Option<(AuditEvent, String)>,
+}
+
+/// One thing that a change did, as its event shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Recorded {
+    /// What was done, like `updated`.
+    pub(super) verb: String,
+    /// The kind of the object, like `user_source`.
+    pub(super) kind: &'static str,
+    /// Its ID.
+    pub(super) id: String,
+    /// What people call it.
+    pub(super) name: String,
+    /// The fields.
+    pub(super) changes: Vec<FieldChange>,
 }
 
 /// The thing a change is about, as the audit trail names it.
@@ -102,9 +119,25 @@ impl<'a> Change<'a> {
                 tx,
                 now,
                 has_recorded: false,
+                journal: Vec::new(),
                 refusal: None,
             })
         })
+    }
+
+    /// Goes on inside a project that this change has created, so that both happen or neither.
+    pub(super) const fn enter(&mut self, permit: MayChange<'a>) {
+        self.permit = permit;
+    }
+
+    /// What was done so far, in order.
+    pub(super) fn take_journal(&mut self) -> Vec<Recorded> {
+        std::mem::take(&mut self.journal)
+    }
+
+    /// Has what was written committed, although no event shows it.
+    pub(super) const fn note(&mut self) {
+        self.has_recorded = true;
     }
 
     /// Where it is made.
@@ -150,6 +183,13 @@ impl<'a> Change<'a> {
         object: Object<'_>,
         changes: Vec<FieldChange>,
     ) -> Result<(), ServiceError> {
+        let recorded = Recorded {
+            verb: verb.to_owned(),
+            kind: object.kind,
+            id: object.id.clone(),
+            name: object.name.to_owned(),
+            changes: changes.clone(),
+        };
         let entry = Entry {
             project,
             ..self.entry(verb, object, changes)
@@ -161,6 +201,7 @@ impl<'a> Change<'a> {
         };
         gatewright_store::audit::insert(&mut self.tx, &event).await?;
         self.has_recorded = true;
+        self.journal.push(recorded);
         Ok(())
     }
 

@@ -146,10 +146,6 @@ pub(super) async fn update_in(
     let slugs = quota::counted(change, project, Counted::Slugs).await?;
     change.replace(&current, &next).await?;
     quota::check_growth(change, project, Counted::Slugs, slugs).await?;
-    if let Some(effects) = effects {
-        let changes = names(updated(&current.audited(), next.audited()));
-        return Ok(Done::WouldTouch(Effects { changes, ..effects }));
-    }
     let mut more = Vec::new();
     if current.authentication != next.authentication {
         let (reason, now) = (RevocationReason::GatewayChanged, change.now);
@@ -158,6 +154,10 @@ pub(super) async fn update_in(
         more = created(vec![field("grants_ended", ended)]);
     }
     change.record_update(&current, &next, more).await?;
+    if let Some(effects) = effects {
+        let changes = names(updated(&current.audited(), next.audited()));
+        return Ok(Done::WouldTouch(Effects { changes, ..effects }));
+    }
     Ok(Done::Changed(next))
 }
 
@@ -184,14 +184,15 @@ pub(super) async fn delete_in(
 ) -> Result<Done<()>, ServiceError> {
     let gateway = existing(&mut change.tx, project, id).await?;
     if_match.holds(gateway.updated_at)?;
-    if change.run() == Run::Rehearsal {
-        return Ok(Done::WouldTouch(Effects {
+    let effects = match change.run() {
+        Run::Change => None,
+        Run::Rehearsal => Some(Effects {
             ends_sessions: true,
             ..Effects::of_gateway(&mut change.tx, &gateway, change.now).await?
-        }));
-    }
+        }),
+    };
     change.delete(&gateway, Vec::new()).await?;
-    Ok(Done::Changed(()))
+    Ok(effects.map_or(Done::Changed(()), Done::WouldTouch))
 }
 
 /// Deletes all arguments that a gateway has recorded. The trail says so first, because they are not in the same database.

@@ -101,8 +101,20 @@ pub async fn create(
     let email = email.expect("an address is there, or a violation was returned");
     let role = new.role.expect("a role is there, or a violation was returned");
     let mut change = Change::begin(app, permit).await?;
+    let made = create_in(&mut change, project, email, role).await;
+    change.finish(made).await
+}
+
+/// The same in a change in progress.
+pub(super) async fn create_in(
+    change: &mut Change<'_>,
+    project: ProjectId,
+    email: Email,
+    role: Role,
+) -> Result<CreatedInvitation, ServiceError> {
+    let (app, authority) = (change.app(), change.authority());
     if authority.is_instance_key() {
-        api_keys::may_make_first_owner(&mut change, project, role.into()).await?;
+        api_keys::may_make_first_owner(change, project, role.into()).await?;
     }
     for account in account_address::list(&mut change.tx, &email).await? {
         if member::find(&mut change.tx, project, account.id).await?.is_some() {
@@ -125,17 +137,16 @@ pub async fn create(
         accepted: None,
         revoked_at: None,
     };
-    let members = quota::counted(&mut change, project, Counted::Members).await?;
+    let members = quota::counted(change, project, Counted::Members).await?;
     rows::insert(&mut change.tx, &invitation, authority.actor().kind)
         .await
         .map_err(|error| match error {
             StoreError::Taken { .. } => ServiceError::changed_meanwhile(),
             other => other.into(),
         })?;
-    quota::check_growth(&mut change, project, Counted::Members, members).await?;
+    quota::check_growth(change, project, Counted::Members, members).await?;
     let changes = created(invitation.audited());
     change.record("created", invitation.object(), changes).await?;
-    change.commit().await?;
     let link = format!("{}/account/invitations/{token}", app.config.public_url());
     Ok(CreatedInvitation {
         invitation,
@@ -173,13 +184,22 @@ pub async fn revoke(
     id: InvitationId,
 ) -> Result<(), ServiceError> {
     let mut change = Change::begin(app, authority.own(project)?).await?;
+    let revoked = revoke_in(&mut change, project, id).await;
+    change.finish(revoked).await
+}
+
+/// The same in a change in progress.
+pub(super) async fn revoke_in(
+    change: &mut Change<'_>,
+    project: ProjectId,
+    id: InvitationId,
+) -> Result<(), ServiceError> {
     let invitation = existing(&mut change.tx, project, id).await?;
     let now = change.now;
     if !rows::revoke(&mut change.tx, project, id, now).await? {
         return Ok(());
     }
-    change.record("revoked", invitation.object(), Vec::new()).await?;
-    change.commit().await
+    change.record("revoked", invitation.object(), Vec::new()).await
 }
 
 /// What a link offers; `None` if it is not a link. It is not accepted yet.

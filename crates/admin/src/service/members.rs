@@ -94,6 +94,19 @@ pub async fn update(
     let role = patch.role.required_word(&mut invalid, "/role");
     invalid.into_result()?;
     let mut change = Change::begin(app, permit).await?;
+    let updated = update_in(&mut change, project, account, role, if_match).await;
+    change.finish(updated).await
+}
+
+/// The same in a change in progress.
+pub(super) async fn update_in(
+    change: &mut Change<'_>,
+    project: ProjectId,
+    account: AccountId,
+    role: Option<Role>,
+    if_match: &IfMatch,
+) -> Result<(Member, Account), ServiceError> {
+    let authority = change.authority();
     let (current, person) = existing(&mut change.tx, project, account).await?;
     if_match.holds(current.updated_at)?;
     let Some(role) = role else {
@@ -107,15 +120,14 @@ pub async fn update(
         MemberWrite::Done => {}
         MemberWrite::Same => return Ok((current, person)),
         MemberWrite::Missing => return Err(ServiceError::not_found("member")),
-        MemberWrite::LastOwner => return last_owner(change, &person, "role_refused").await,
+        MemberWrite::LastOwner => return Err(last_owner(change, &person, "role_refused")),
     }
-    accounts::end_sessions(&mut change, authority, account).await?;
+    accounts::end_sessions(change, authority, account).await?;
     if current.role == Role::Owner {
-        invitations::end_of(&mut change, Some(project), ActorKind::Account(account)).await?;
+        invitations::end_of(change, Some(project), ActorKind::Account(account)).await?;
     }
     let changes = updated(&vec![field("role", current.role)], vec![field("role", role)]);
     change.record("updated", object(&person), changes).await?;
-    change.commit().await?;
     let next = Member {
         role,
         updated_at: now,
@@ -140,27 +152,39 @@ pub async fn remove(
         authority.own(project)?
     };
     let mut change = Change::begin(app, permit).await?;
+    let verb = if is_oneself { "left" } else { "removed" };
+    let removed = remove_in(&mut change, project, account, verb, if_match).await;
+    change.finish(removed).await
+}
+
+/// The same in a change in progress; `verb` is what the event calls it.
+pub(super) async fn remove_in(
+    change: &mut Change<'_>,
+    project: ProjectId,
+    account: AccountId,
+    verb: &str,
+    if_match: &IfMatch,
+) -> Result<(), ServiceError> {
+    let authority = change.authority();
     let (current, person) = existing(&mut change.tx, project, account).await?;
     if_match.holds(current.updated_at)?;
     match rows::remove(&mut change.tx, project, account).await? {
         MemberWrite::Done | MemberWrite::Same => {}
         MemberWrite::Missing => return Err(ServiceError::not_found("member")),
-        MemberWrite::LastOwner => return last_owner(change, &person, "removal_refused").await,
+        MemberWrite::LastOwner => return Err(last_owner(change, &person, "removal_refused")),
     }
-    accounts::end_sessions(&mut change, authority, account).await?;
-    invitations::end_of(&mut change, Some(project), ActorKind::Account(account)).await?;
+    accounts::end_sessions(change, authority, account).await?;
+    invitations::end_of(change, Some(project), ActorKind::Account(account)).await?;
     // The directory alone would end them too, until the account is a member again.
     grants::end_all(
-        &mut change,
+        change,
         project,
         Holder::Member(account),
         RevocationReason::MemberRemoved,
     )
     .await?;
     let changes = updated(&vec![field("role", current.role)], Vec::new());
-    let verb = if is_oneself { "left" } else { "removed" };
-    change.record(verb, object(&person), changes).await?;
-    change.commit().await
+    change.record(verb, object(&person), changes).await
 }
 
 /// Live grants a member holds at the project's gateways for members, newest first.
@@ -206,15 +230,14 @@ pub(crate) async fn end_grants(
     Ok(ended)
 }
 
-async fn last_owner<T>(mut change: Change<'_>, person: &Account, verb: &str) -> Result<T, ServiceError> {
+fn last_owner(change: &mut Change<'_>, person: &Account, verb: &str) -> ServiceError {
     let conflict = super::error::Conflict {
         detail: "This is the only owner of the project who can sign in: make another member an owner first, or delete the \
                  project."
             .to_owned(),
         ..super::error::Conflict::default()
     };
-    let refused = change.refused(verb, object(person), conflict);
-    change.finish(Err(refused)).await
+    change.refused(verb, object(person), conflict)
 }
 
 pub(super) async fn existing(

@@ -179,7 +179,22 @@ pub async fn create(
 pub(super) struct Tried {
     server: Server,
     url: Url,
-    outcome: Result<Answered, Finding>,
+    outcome: Option<Result<Answered, Finding>>,
+}
+
+impl Tried {
+    /// A new server, checked and not asked.
+    pub(super) fn unasked(
+        app: &Admin,
+        project: ProjectId,
+        id: ServerId,
+        new: NewServer,
+    ) -> Result<Self, Invalid> {
+        let blank = Server::blank(id, project, app.now());
+        let (server, url) = check(app, ServerPatch::from(new).over(&blank))?;
+        let outcome = None;
+        Ok(Self { server, url, outcome })
+    }
 }
 
 /// A server that was written, and the result of asking it, if it was asked.
@@ -211,8 +226,7 @@ pub(super) async fn try_new(
     new: NewServer,
 ) -> Result<Tried, ServiceError> {
     let id = ServerId::generate(app.clock.as_ref(), app.entropy.as_ref());
-    let blank = Server::blank(id, project, app.now());
-    let (server, url) = check(app, ServerPatch::from(new).over(&blank))?;
+    let Tried { server, url, .. } = Tried::unasked(app, project, id, new)?;
     let mut tx = app.store.read(permit).await?;
     if gatewright_store::project::find(&mut tx, project).await?.is_none() {
         return Err(ServiceError::not_found("project"));
@@ -220,7 +234,7 @@ pub(super) async fn try_new(
     check_secrets(&mut tx, &server, &url).await?;
     let trial = trial::prepare(app, &mut tx, &server).await?;
     drop(tx);
-    let outcome = trial.run(app).await;
+    let outcome = Some(trial.run(app).await);
     Ok(Tried { server, url, outcome })
 }
 
@@ -236,10 +250,7 @@ pub(super) async fn create_in(change: &mut Change<'_>, tried: Tried) -> Result<W
     server.created_at = change.now;
     server.updated_at = change.now;
     change.create(&server, Vec::new()).await?;
-    Ok(Written {
-        server,
-        outcome: Some(outcome),
-    })
+    Ok(Written { server, outcome })
 }
 
 /// Servers of a project, oldest first.
@@ -312,6 +323,20 @@ pub(super) struct TriedChange {
     next: Server,
     url: Url,
     outcome: Option<Result<Answered, Finding>>,
+}
+
+impl TriedChange {
+    /// A change of this server, checked and not asked.
+    pub(super) fn unasked(app: &Admin, seen: Server, patch: ServerPatch) -> Result<Self, Invalid> {
+        let (next, url) = check(app, patch.over(&seen))?;
+        let outcome = None;
+        Ok(Self {
+            seen,
+            next,
+            url,
+            outcome,
+        })
+    }
 }
 
 /// Checks a change, and asks the server if it would be reached otherwise. Nothing of the store is held while it is waited

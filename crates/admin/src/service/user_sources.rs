@@ -261,15 +261,14 @@ pub(super) async fn update_in(
         return Ok(effects.map_or(Done::Changed(Saved { entity, warnings }), Done::WouldTouch));
     }
     let next = existing(&mut change.tx, project, id).await?;
-    let secret = new_secret.then(|| secret_changed("client_secret"));
+    let secret = Vec::from_iter(new_secret.then(|| secret_changed("client_secret")));
+    change.record_update(&current, &next, secret.clone()).await?;
     if let Some(effects) = effects {
-        let changes = updated(&current.audited(), next.audited());
-        let changes = names(changes.into_iter().chain(secret).collect());
+        let mut changes = updated(&current.audited(), next.audited());
+        changes.extend(secret);
+        let changes = names(changes);
         return Ok(Done::WouldTouch(Effects { changes, ..effects }));
     }
-    change
-        .record_update(&current, &next, Vec::from_iter(secret))
-        .await?;
     Ok(Done::Changed(Saved {
         entity: next,
         warnings,
