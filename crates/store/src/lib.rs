@@ -33,6 +33,7 @@ pub mod incident;
 pub mod invitation;
 pub mod keys;
 pub mod lease;
+pub mod managed_object;
 pub mod member;
 pub mod names;
 pub mod notification;

@@ -107,6 +107,7 @@ pub(super) const TABLES: &[Table] = &[
     main("gateway_slugs"),
     main("gateways"),
     main("gateway_servers"),
+    main("managed_objects"),
     main("preregistered_clients"),
     main("client_blocks"),
     main("client_documents"),

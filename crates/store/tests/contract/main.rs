@@ -46,6 +46,7 @@ mod invitations;
 mod keys_and_secrets;
 mod limits_per_person;
 mod makers;
+mod managed_objects;
 mod member_grants;
 mod names;
 mod notifications;
