@@ -6,6 +6,7 @@
 pub mod account;
 mod api;
 pub mod client_setup;
+mod declared;
 pub mod operator;
 mod router;
 mod schema;

@@ -61,3 +61,8 @@ pub mod streams {
 pub mod user_sources {
     pub use crate::service::user_sources::{NewUserSource, UserSourcePatch, create, list, update};
 }
+
+/// Configuration as code.
+pub mod declared {
+    pub use crate::declared::MAX_BYTES;
+}
