@@ -64,5 +64,5 @@ pub mod user_sources {
 
 /// Configuration as code.
 pub mod declared {
-    pub use crate::declared::MAX_BYTES;
+    pub use crate::declared::{Declaration, Fault, MAX_BYTES, Secrets, SecretsOfProcess, read, schema};
 }
