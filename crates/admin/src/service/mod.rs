@@ -15,6 +15,7 @@ pub mod audit_events;
 pub(crate) mod authority;
 mod change;
 pub mod clients;
+pub mod declared;
 pub(crate) mod demo;
 pub mod effects;
 mod entity;
