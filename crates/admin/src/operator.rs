@@ -64,5 +64,10 @@ pub mod user_sources {
 
 /// Configuration as code.
 pub mod declared {
-    pub use crate::declared::{Declaration, Fault, MAX_BYTES, Secrets, SecretsOfProcess, read, schema};
+    pub use crate::{
+        declared::{Declaration, Fault, MAX_BYTES, Secrets, SecretsOfProcess, read, schema},
+        service::declared::{
+            ApplyError, Credential, Exported, Options, Outcome, References, Step, apply, export, plan,
+        },
+    };
 }

@@ -4,10 +4,20 @@
 //! dashboard call, which write nothing where nothing differs. A plan is the same change as a rehearsal: what it shows is what the
 //! events of the change would show.
 
+mod apply;
+mod credentials;
 mod export;
+mod marks;
 mod outcome;
+mod people;
 mod present;
+mod pruning;
+mod references;
 mod shown;
+mod sources;
+mod things;
 
+pub use self::apply::{ApplyError, Options, apply, plan};
 pub use self::export::{Exported, References, export};
+pub use self::marks::{list_managed, managed};
 pub use self::outcome::{Credential, Outcome, Step};
