@@ -31,7 +31,8 @@ const VERSIONED: [&str; 13] = [
 
 /// What is below these has none: events never change, a chain of them only grows, a grant only ends, and recorded arguments are
 /// deleted whatever there is.
-const UNVERSIONED: [&str; 8] = [
+const UNVERSIONED: [&str; 9] = [
+    "/managed-objects",
     "/recorded-arguments",
     "/streams/{stream}/test",
     "/audit-events",

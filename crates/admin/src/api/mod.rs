@@ -19,6 +19,7 @@ pub(crate) mod incidents;
 mod input;
 pub(crate) mod invitations;
 mod list;
+mod managed_objects;
 pub(crate) mod members;
 pub(crate) mod own_account;
 pub(crate) mod preregistered_clients;
@@ -97,6 +98,7 @@ fn operations() -> OpenApiRouter<Arc<Admin>> {
             projects::update_project,
             projects::delete_project
         ))
+        .routes(routes!(managed_objects::list_managed_objects))
         .routes(routes!(
             user_sources::create_user_source,
             user_sources::list_user_sources

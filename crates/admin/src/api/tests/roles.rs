@@ -71,6 +71,7 @@ const TABLE: &[(Needs, &[&str])] = &[
     (
         Needs::Viewer,
         &[
+            "list_managed_objects",
             "list_user_sources",
             "get_user_source",
             "list_gateways",
