@@ -8,6 +8,7 @@ mod canaries;
 mod catalogue;
 mod clients;
 mod credentials;
+mod declared;
 mod document;
 mod everything;
 mod exports;
