@@ -4,6 +4,7 @@ mod admin;
 mod audit;
 mod backup;
 mod config;
+mod declared;
 mod doctor;
 mod health;
 mod init;
@@ -59,6 +60,10 @@ enum Command {
     Restore(restore::Arguments),
     /// Move everything from SQLite to PostgreSQL. Everyone stays signed in.
     Move(moving::Arguments),
+    /// Write projects as files: configuration as code. Secrets are never written.
+    Export(declared::ExportArguments),
+    /// Make projects what files declare: create, change and, with --prune, delete. Run again, it changes nothing.
+    Apply(declared::ApplyArguments),
     /// Rotate master keys.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -130,6 +135,16 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Move(arguments) => {
             let (config, _log) = load_for_tool(&source)?;
             runtime()?.block_on(moving::run(&arguments, &config))
+        }
+        Command::Export(arguments) => {
+            let (config, _log) = load_for_tool(&source)?;
+            runtime()?.block_on(declared::export(&arguments, config))
+        }
+        Command::Apply(arguments) if arguments.wants_schema() => Ok(declared::print_schema()),
+        Command::Apply(arguments) => {
+            let (config, _log) = load_for_tool(&source)?;
+            let place = admin::place(source.file.as_deref(), &config);
+            runtime()?.block_on(declared::apply(&arguments, config, &place))
         }
         Command::Migrate(arguments) => {
             let (config, _log) = load_for_tool(&source)?;
