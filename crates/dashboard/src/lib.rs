@@ -24,6 +24,7 @@ mod instance;
 mod invitation;
 mod key;
 mod list;
+mod managed;
 mod matters;
 mod members;
 mod moment;

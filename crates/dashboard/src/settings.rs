@@ -11,6 +11,7 @@ use super::{
     error::PageError,
     flash::Flash,
     form::{Form, Posted},
+    managed::Managed,
     page::{self, Frame, ProjectLink, Section},
     session::InProject,
 };
@@ -31,6 +32,7 @@ struct SettingsPage {
     form: Form,
     delete_form: Form,
     goes: Vec<Going>,
+    managed: Option<Managed>,
 }
 
 /// GET `/projects/{project}/settings`.
@@ -117,6 +119,7 @@ async fn render(
             form,
             delete_form,
             goes,
+            managed: Managed::of(app, place, place.project.id, None).await?,
         },
     ))
 }

@@ -27,6 +27,7 @@ use crate::{
     error::PageError,
     form::{Asked, Form},
     list::Badge,
+    managed::Managed,
     moment::Moment,
     page::{self, Frame, ProjectLink, Section},
     service::{ServiceError, gateways as service, traffic::Subject, user_sources},
@@ -96,6 +97,7 @@ struct DetailPage {
     trusted: Vec<TrustedRow>,
     registration: Vec<&'static str>,
     day: Tiles,
+    managed: Option<Managed>,
     created: Moment,
     updated: Moment,
 }
@@ -185,6 +187,7 @@ async fn render_after(
             trusted: gateway.trusted_clients.iter().map(trusted).collect(),
             registration: accepted.map(|((_, label, _), _)| *label).collect(),
             day,
+            managed: Managed::of(app, place, id, Some(gateway.updated_at)).await?,
             created: Moment::new(gateway.created_at, now),
             updated: Moment::new(gateway.updated_at, now),
             gateway,

@@ -24,6 +24,7 @@ use crate::{
     form::Asked,
     incidents::{self, IncidentRow},
     list::GatewayLink,
+    managed::Managed,
     moment::Moment,
     page::{self, Frame, ProjectLink, Section},
     service::{
@@ -82,6 +83,7 @@ struct DetailPage {
     gateways: Vec<GatewayLink>,
     incidents: Vec<IncidentRow>,
     day: Tiles,
+    managed: Option<Managed>,
 }
 
 /// GET `/projects/{project}/servers/{server}`. It shows what is known; with `ask` the server is asked first, unless that was
@@ -135,6 +137,7 @@ pub(super) async fn show(
         gateways: links(&place, using),
         incidents: incidents::of(&app, &place, id.to_string()).await?,
         day,
+        managed: Managed::of(&app, &place, id, Some(server.updated_at)).await?,
         prefix: server.tool_prefix().to_owned(),
         name: server.name,
         slug: server.slug,

@@ -11,6 +11,7 @@ mod forging;
 mod instance;
 mod joining;
 mod keys;
+mod managed;
 mod overviewing;
 mod people;
 mod prefixes;
