@@ -34,7 +34,7 @@ macro_rules! guide {
 }
 
 /// The pages, in the order of the navigation.
-const GUIDE: [Guide; 22] = guide! {
+const GUIDE: [Guide; 23] = guide! {
     "" = "guide/README.md";
     "first-steps" = "guide/first-steps.md";
     "modes" = "guide/modes.md";
@@ -51,6 +51,7 @@ const GUIDE: [Guide; 22] = guide! {
     "install" = "install.md";
     "tls" = "guide/tls.md";
     "replicas" = "guide/replicas.md";
+    "configuration-as-code" = "guide/configuration-as-code.md";
     "backup" = "guide/backup.md";
     "operating" = "guide/operating.md";
     "telemetry" = "guide/telemetry.md";
