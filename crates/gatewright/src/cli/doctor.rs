@@ -60,7 +60,7 @@ pub(super) fn run(arguments: &Arguments, config: Config) -> anyhow::Result<ExitC
 }
 
 async fn installation(mut report: Report<impl Write>, config: Config) -> anyhow::Result<ExitCode> {
-    examine(&mut report, config).await;
+    Box::pin(examine(&mut report, config)).await;
     Ok(report.finish())
 }
 

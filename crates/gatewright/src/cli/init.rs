@@ -5,6 +5,7 @@ mod provider;
 mod questions;
 
 use std::{
+    fmt::Write as _,
     fs,
     io::{self, IsTerminal as _, Write as _},
     os::unix::fs::OpenOptionsExt as _,
@@ -128,14 +129,15 @@ fn next_steps(path: &Path, answers: &Answers, config: &Config) -> String {
         path.display()
     );
     if let Some(proxy) = answers.proxy() {
-        text += &format!("\n{proxy}\n");
+        let _ = writeln!(text, "\n{proxy}");
     }
     let register = format!("register this redirect URL:\n\n  {}\n", config.callback_url());
-    text += &match &answers.issuer {
-        Some(issuer) => format!(
-            "\nAt {issuer}, {register}\nThen create a User Source with this issuer in the dashboard.\n"
+    let _ = match &answers.issuer {
+        Some(issuer) => writeln!(
+            text,
+            "\nAt {issuer}, {register}\nThen create a User Source with this issuer in the dashboard."
         ),
-        None => format!("\nAt your identity provider, {register}"),
+        None => write!(text, "\nAt your identity provider, {register}"),
     };
     text
 }

@@ -122,8 +122,8 @@ fn lock(present: &Mutex<Present>) -> MutexGuard<'_, Present> {
 mod tests {
     use super::*;
 
-    fn v4(number: u32) -> Option<IpAddr> {
-        Some(IpAddr::V4(number.into()))
+    fn v4(number: u32) -> IpAddr {
+        IpAddr::V4(number.into())
     }
 
     fn displaced(all: &[Newcomer]) -> Vec<u64> {
@@ -134,11 +134,11 @@ mod tests {
     #[test]
     fn a_network_displaces_its_own_oldest() {
         let newcomers = Newcomers::new(100, 3);
-        let other = newcomers.begin(v4(7));
-        let mut flood: Vec<_> = (0..3).map(|_| newcomers.begin(v4(9))).collect();
+        let other = newcomers.begin(Some(v4(7)));
+        let mut flood: Vec<_> = (0..3).map(|_| newcomers.begin(Some(v4(9)))).collect();
         assert_eq!(displaced(&flood), [] as [u64; 0]);
-        flood.push(newcomers.begin(v4(9)));
-        flood.push(newcomers.begin(v4(9)));
+        flood.push(newcomers.begin(Some(v4(9))));
+        flood.push(newcomers.begin(Some(v4(9))));
         assert_eq!(displaced(&flood), [1, 2]);
         assert!(!other.displaced.is_cancelled());
         // Addresses of one site of IPv6 are one network.
@@ -150,8 +150,8 @@ mod tests {
     #[test]
     fn all_together_displace_the_oldest_and_who_leaves_makes_room() {
         let newcomers = Newcomers::new(10, 3);
-        let mut all: Vec<_> = (0..10).map(|number| newcomers.begin(v4(number))).collect();
-        all.push(newcomers.begin(v4(10)));
+        let mut all: Vec<_> = (0..10).map(|number| newcomers.begin(Some(v4(number)))).collect();
+        all.push(newcomers.begin(Some(v4(10))));
         assert_eq!(displaced(&all), [0]);
         all.clear();
         assert!(lock(&newcomers.present).all.is_empty());

@@ -25,6 +25,10 @@ const DIFFERS: u8 = 2;
 
 /// What is applied, and how.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of the command line"
+)]
 pub(in crate::cli) struct Arguments {
     /// A file, a folder whose .yaml and .yml files are read, or `-` for standard input. It can be repeated.
     #[arg(

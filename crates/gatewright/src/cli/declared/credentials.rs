@@ -66,7 +66,8 @@ impl CredentialsFile {
                 "id": credential.id,
                 "text": credential.text.expose(),
             });
-            lines.push_str(&format!("{line}\n"));
+            lines.push_str(&line.to_string());
+            lines.push('\n');
         }
         let written = self
             .file

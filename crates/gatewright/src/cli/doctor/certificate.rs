@@ -109,11 +109,11 @@ mod tests {
 
     use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
-    use super::*;
+    use super::{super::report::Form, *};
 
-    fn examined(config: &Config) -> (u32, String) {
+    fn examined(config: &Config) -> (usize, String) {
         let mut out = Vec::new();
-        let mut report = Report::new(&mut out);
+        let mut report = Report::new(&mut out, Form::Text);
         files(&mut report, config);
         let failures = report.failures();
         (failures, String::from_utf8(out).unwrap())

@@ -76,7 +76,7 @@ impl Instance {
 async fn examined(config: Config) -> (usize, String) {
     let mut out = Vec::new();
     let mut report = Report::new(&mut out, Form::Text);
-    examine(&mut report, config).await;
+    Box::pin(examine(&mut report, config)).await;
     let failures = report.failures();
     (failures, String::from_utf8(out).unwrap())
 }

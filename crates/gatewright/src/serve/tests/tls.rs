@@ -159,13 +159,13 @@ async fn a_handshake_that_goes_nowhere_ends_at_the_deadline_and_takes_no_place_b
 #[tokio::test]
 async fn a_stop_does_not_wait_for_handshakes_that_go_nowhere() {
     let (server, _folder) = server().await;
-    let (mut silent, mut begun) = (server.connect().await, server.connect().await);
-    begun.write_all(&[22, 3, 1]).await.unwrap();
+    let (mut silent, mut partial) = (server.connect().await, server.connect().await);
+    partial.write_all(&[22, 3, 1]).await.unwrap();
     let mut good = connect(&server, &[]).await;
     ask(&mut good, PAGE, STATUS).await;
     let began = Instant::now();
     server.stop().await.unwrap();
     assert!(began.elapsed() < FIRST_REQUEST_DEADLINE);
     assert_eq!(read_to_end(&mut silent).await, "");
-    let _ = begun.read_u8().await.unwrap_err();
+    let _ = partial.read_u8().await.unwrap_err();
 }
