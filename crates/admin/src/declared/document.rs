@@ -45,13 +45,27 @@ pub struct Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (file, line) = (&self.file, self.line);
+        let (file, line) = (visible(&self.file), self.line);
         write!(f, "{file}:{line}: ")?;
         if !self.path.is_empty() {
-            write!(f, "{}: ", self.path)?;
+            write!(f, "{}: ", visible(&self.path))?;
         }
-        f.write_str(&self.detail)
+        f.write_str(&visible(&self.detail))
     }
+}
+
+/// A text on one line, without what could move the cursor of a terminal: a file that anyone proposed must not write other lines
+/// into the log of a pipeline.
+fn visible(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c.is_control() {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 /// A project that a file declares.
@@ -218,15 +232,18 @@ impl Reading<'_> {
             project: name,
             secrets: self.section(&mut fields, "secrets", |it: &StoredSecret| it.name.clone()),
             user_sources: self.section(&mut fields, "user_sources", |it: &UserSource| {
-                it.name.to_lowercase()
+                it.name.trim().to_lowercase()
             }),
             servers: self.section(&mut fields, "servers", |it: &Server| it.slug.clone()),
-            gateways: self.section(&mut fields, "gateways", |it: &Gateway| it.slug.to_lowercase()),
+            gateways: self.section(&mut fields, "gateways", |it: &Gateway| {
+                it.slug.trim().to_lowercase()
+            }),
             members: self.section(&mut fields, "members", |it: &Member| {
                 it.email.trim().to_lowercase()
             }),
             keys: self.section(&mut fields, "keys", |it: &Key| {
-                format!("{}\n{}\n{:?}", it.name, it.role.as_str(), it.gateway)
+                let gateway = it.gateway.as_ref().map(|slug| slug.trim().to_lowercase());
+                format!("{}\n{}\n{gateway:?}", it.name.trim(), it.role.as_str())
             }),
         };
         for name in fields.keys() {
@@ -238,7 +255,7 @@ impl Reading<'_> {
         for (index, gateway) in project.gateways.iter().flatten().enumerate() {
             let clients = gateway.clients.iter().flatten();
             let pointer = format!("/gateways/{index}/clients");
-            self.check_unique(&pointer, clients.map(|it: &Client| it.name.clone()));
+            self.check_unique(&pointer, clients.map(|it: &Client| it.name.trim().to_lowercase()));
         }
         (self.faults.len() == before).then_some(project)
     }

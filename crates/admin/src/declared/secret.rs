@@ -1,6 +1,10 @@
 //! Where the values of secrets come from when a declaration is applied.
 
-use std::{fs::File, io::Read as _, path::Path};
+use std::{
+    fs::File,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 use gatewright_domain::secret::Secret;
 
@@ -18,9 +22,28 @@ pub trait Secrets: Send + Sync {
     fn file(&self, path: &Path) -> Result<Secret, String>;
 }
 
-/// The environment and the files of this process.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SecretsOfProcess;
+/// The environment and the files of this process, without those that are its own.
+#[derive(Debug, Clone, Default)]
+pub struct SecretsOfProcess {
+    own: Vec<PathBuf>,
+}
+
+impl SecretsOfProcess {
+    /// Refuses the files in `own`, and what is in folders among them.
+    pub fn without(own: Vec<PathBuf>) -> Self {
+        Self { own }
+    }
+
+    /// Whether a file belongs to the program, by whatever name it is reached.
+    fn is_own(&self, path: &Path) -> bool {
+        let real = |path: &Path| path.canonicalize().ok();
+        let Some(path) = real(path) else { return false };
+        self.own
+            .iter()
+            .filter_map(|own| real(own))
+            .any(|own| path.starts_with(own))
+    }
+}
 
 impl Secrets for SecretsOfProcess {
     fn variable(&self, name: &str) -> Result<Secret, String> {
@@ -47,6 +70,11 @@ impl Secrets for SecretsOfProcess {
 
     fn file(&self, path: &Path) -> Result<Secret, String> {
         let shown = path.display();
+        if self.is_own(path) {
+            return Err(format!(
+                "The file {shown} belongs to the program, such as its master key, and cannot be a secret of a project: name another."
+            ));
+        }
         let mut text = String::new();
         let is_file = std::fs::metadata(path).is_ok_and(|found| found.is_file());
         let opened = File::open(path).map(|file| file.take(LARGEST as u64 + 1));
@@ -87,19 +115,37 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
         std::fs::write(&path, " a b \r\n\n").unwrap();
-        assert_eq!(SecretsOfProcess.file(&path).unwrap().expose(), " a b ");
+        let secrets = SecretsOfProcess::default();
+        assert_eq!(secrets.file(&path).unwrap().expose(), " a b ");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let careful = SecretsOfProcess::without(vec![path.clone()]);
+        let refused = careful.file(&link).unwrap_err();
+        assert!(refused.contains("belongs to the program"), "{refused}");
+        let careful = SecretsOfProcess::without(vec![folder.path().to_owned()]);
+        assert!(careful.file(&path).is_err());
         std::fs::write(&path, "x".repeat(LARGEST + 1)).unwrap();
-        assert!(SecretsOfProcess.file(&path).unwrap_err().contains("larger than"));
-        std::fs::write(&path, "\n").unwrap();
-        assert!(SecretsOfProcess.file(&path).unwrap_err().contains("is empty"));
         assert!(
-            SecretsOfProcess
+            SecretsOfProcess::default()
+                .file(&path)
+                .unwrap_err()
+                .contains("larger than")
+        );
+        std::fs::write(&path, "\n").unwrap();
+        assert!(
+            SecretsOfProcess::default()
+                .file(&path)
+                .unwrap_err()
+                .contains("is empty")
+        );
+        assert!(
+            SecretsOfProcess::default()
                 .file(folder.path())
                 .unwrap_err()
                 .contains("not a file")
         );
         assert!(
-            SecretsOfProcess
+            SecretsOfProcess::default()
                 .file(&folder.path().join("none"))
                 .unwrap_err()
                 .contains("cannot be read")
@@ -108,7 +154,7 @@ mod tests {
 
     #[test]
     fn variables_of_the_program_itself_and_those_that_are_not_set_are_refused() {
-        let refused = |name: &str| SecretsOfProcess.variable(name).unwrap_err();
+        let refused = |name: &str| SecretsOfProcess::default().variable(name).unwrap_err();
         assert!(refused("GATEWRIGHT__KEYS__MASTER").contains("configure the program"));
         assert!(refused("Gatewright_Database").contains("configure the program"));
         assert!(refused("NO_SUCH_VARIABLE_IS_SET").contains("is not set"));

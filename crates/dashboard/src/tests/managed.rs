@@ -40,7 +40,7 @@ async fn pages_say_which_file_manages_what_they_show_and_that_it_was_changed_sin
         &bench.test.app,
         &operator,
         &declaration,
-        &SecretsOfProcess,
+        &SecretsOfProcess::default(),
         options,
     )
     .await
@@ -50,7 +50,7 @@ async fn pages_say_which_file_manages_what_they_show_and_that_it_was_changed_sin
         &bench.test.app,
         &operator,
         &declaration,
-        &SecretsOfProcess,
+        &SecretsOfProcess::default(),
         options,
         &plan,
     )

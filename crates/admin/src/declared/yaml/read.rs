@@ -206,9 +206,14 @@ impl<'a> Reader<'a> {
 impl Node {
     fn new(kind: Kind, line: usize) -> Self {
         let (size, depth) = match &kind {
+            Kind::Scalar(Value::String(text)) => (weight(text), 0),
             Kind::Scalar(_) => (0, 0),
             Kind::List(items) => measured(items.iter()),
-            Kind::Map(fields) => measured(fields.iter().map(|field| &field.value)),
+            Kind::Map(fields) => {
+                let (size, depth) = measured(fields.iter().map(|field| &field.value));
+                let names: usize = fields.iter().map(|field| weight(&field.name)).sum();
+                (size + names, depth)
+            }
         };
         Self {
             line,
@@ -217,6 +222,11 @@ impl Node {
             depth: depth + 1,
         }
     }
+}
+
+/// How many values a text counts as: aliases repeat long texts as well as many short ones.
+fn weight(text: &str) -> usize {
+    text.len() / 64
 }
 
 fn measured<'n>(nodes: impl Iterator<Item = &'n Node>) -> (usize, usize) {

@@ -74,6 +74,13 @@ fn what_could_be_read_in_two_ways_or_grows_is_refused() {
 }
 
 #[test]
+fn a_long_text_that_is_repeated_counts_by_its_length() {
+    let text = "x".repeat(1024 * 1024);
+    let file = format!("a: &a {text}\nb: [{}]\n", "*a,".repeat(20));
+    assert!(refusal(&file).contains("aliases"));
+}
+
+#[test]
 fn a_file_that_aliases_make_large_is_refused() {
     let mut laughs = String::from("a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol, lol]\n");
     for level in 1..20 {

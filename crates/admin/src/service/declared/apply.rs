@@ -11,7 +11,6 @@ use gatewright_domain::{
 
 use super::{
     credentials::Values,
-    export::is_named,
     marks,
     outcome::{Credential, Outcome, Step},
     present::Present,
@@ -134,7 +133,7 @@ async fn run(
     let name = declaration.project_name();
     let name = check_name("/project", name).map_err(|invalid| failed(invalid.into()))?;
     let mut projects = every!(page => projects::list(app, authority, &page));
-    projects.retain(|project| is_named(project, &name));
+    projects.retain(|project| project.name.to_lowercase() == name.to_lowercase());
     let known = projects.pop();
     let id = known.as_ref().map_or_else(
         || ProjectId::generate(app.clock.as_ref(), app.entropy.as_ref()),
@@ -178,7 +177,17 @@ async fn run(
     });
     match done {
         Ok((outcome, forgetful)) => {
-            let outcome = change.finish(Ok(outcome)).await?;
+            match change.finish(Ok(())).await {
+                Ok(()) => {}
+                // It is done, and only this process did not read it again. The outcome has what cannot be read later.
+                Err(ServiceError::NotConfirmed(error)) => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "the change was made, but could not be read again"
+                    );
+                }
+                Err(error) => return Err(error.into()),
+            }
             if run == Run::Change {
                 forget(app, authority, id, forgetful).await;
             }

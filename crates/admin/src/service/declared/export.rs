@@ -20,7 +20,7 @@ use crate::{
         model::{self, SecretReference, VERSION},
         write,
     },
-    service::{Authority, ServiceError, change::every, projects},
+    service::{Authority, ServiceError, change::every, projects, servers::is_reference},
 };
 
 /// What stands in the place of the values of secrets.
@@ -40,6 +40,8 @@ pub struct Exported {
     pub project: String,
     /// The document.
     pub text: String,
+    /// Headers of servers whose value is written out and not a reference to a secret, like `search: X-Key`.
+    pub plain_headers: Vec<String>,
 }
 
 /// Writes the project of this name, or (`None`) all projects.
@@ -61,7 +63,15 @@ pub async fn export(
         let mut tx = app.store.read(authority.read(project.id)?).await?;
         let present = Present::read(&mut tx, project.id, app.now()).await?;
         drop(tx);
+        let headers = present
+            .servers
+            .iter()
+            .flat_map(|server| server.headers.iter().map(move |header| (server, header)));
+        let plain = headers.filter(|(_, header)| !is_reference(&header.value));
         exported.push(Exported {
+            plain_headers: plain
+                .map(|(server, header)| format!("{}: {}", server.slug, header.name))
+                .collect(),
             text: write(&declared(&project, &present, references)),
             project: project.name,
         });
@@ -70,7 +80,7 @@ pub async fn export(
 }
 
 /// Whether a project has this name, or this ID.
-pub(super) fn is_named(project: &Project, name: &str) -> bool {
+fn is_named(project: &Project, name: &str) -> bool {
     project.name.to_lowercase() == name.trim().to_lowercase() || project.id.to_string() == name
 }
 

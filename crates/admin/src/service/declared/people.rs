@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 
 use gatewright_domain::{
+    Invalid,
     account::Email,
     api_key::{ApiKey, KeyScope},
-    id::AccountId,
+    id::{AccountId, GatewayId},
     member::Role,
 };
 
@@ -125,7 +126,7 @@ impl Work<'_, '_> {
             }
         }
         if self.options.prune {
-            for known in &present.keys {
+            for known in present.keys.iter().chain(&present.rotated_keys) {
                 if !wanted.iter().any(|key| self.is_key(known, key)) {
                     let project = Some(self.project);
                     let revoked = api_keys::revoke_in(self.change, project, known.id, &IfMatch::Any).await;
@@ -138,14 +139,18 @@ impl Work<'_, '_> {
 
     /// Whether this is the key that a file means: keys are known by name, role and gateway.
     fn is_key(&self, known: &ApiKey, key: &model::Key) -> bool {
-        let gateway = key.gateway.as_ref();
-        let gateway = gateway.map(|slug| self.gateways.get(&slug.to_lowercase()).copied());
-        match known.scope {
-            KeyScope::Project { role, gateway_id, .. } => {
-                known.name == key.name.trim() && role == key.role && gateway.unwrap_or(None) == gateway_id
-            }
-            KeyScope::Instance => false,
-        }
+        let KeyScope::Project { role, gateway_id, .. } = known.scope else {
+            return false;
+        };
+        let is_at_gateway = match &key.gateway {
+            None => gateway_id.is_none(),
+            Some(slug) => gateway_id.is_some() && self.gateway_id(slug) == gateway_id,
+        };
+        known.name == key.name.trim() && role == key.role && is_at_gateway
+    }
+
+    fn gateway_id(&self, slug: &str) -> Option<GatewayId> {
+        self.gateways.get(&slug.trim().to_lowercase()).copied()
     }
 
     async fn create_key(&mut self, pointer: &str, key: &model::Key) -> Result<(), Stop> {
@@ -156,11 +161,18 @@ impl Work<'_, '_> {
             ));
             return Ok(());
         }
-        let gateway = key.gateway.as_ref();
+        let gateway_id = match &key.gateway {
+            None => None,
+            // Without its gateway, the key would work at all of them.
+            Some(slug) => Some(self.gateway_id(slug).ok_or_else(|| {
+                let detail = "There is no gateway of this slug. Correct it, or add the gateway to the file.";
+                at(pointer)(Invalid::one("/gateway", detail))
+            })?),
+        };
         let new = NewApiKey {
             name: key.name.clone(),
             role: Some(key.role),
-            gateway_id: gateway.and_then(|slug| self.gateways.get(&slug.to_lowercase()).copied()),
+            gateway_id,
             expires_at: key.expires_at,
         };
         let (app, authority) = (self.change.app(), self.change.authority());

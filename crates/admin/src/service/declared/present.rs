@@ -39,6 +39,8 @@ pub(super) struct Present {
     pub(super) invitations: Vec<Invitation>,
     /// Those that work and were not rotated.
     pub(super) keys: Vec<ApiKey>,
+    /// Those that were rotated, and work for a while longer.
+    pub(super) rotated_keys: Vec<ApiKey>,
 }
 
 impl Present {
@@ -53,7 +55,8 @@ impl Present {
         let mut invitations = every!(page => invitation::list(tx, project, &page));
         invitations.retain(|invitation| invitation.status(now) == InvitationStatus::Open);
         let mut keys = every!(page => api_key::list(tx, Some(project), &page));
-        keys.retain(|key| is_live(key, now) && key.successor_id.is_none());
+        keys.retain(|key| is_live(key, now));
+        let (keys, rotated_keys) = keys.into_iter().partition(|key| key.successor_id.is_none());
         Ok(Self {
             secrets: every!(page => secret::list(tx, project, &page)),
             sources: every!(page => user_source::list(tx, project, &UserSourceFilter::default(), &page)),
@@ -63,6 +66,7 @@ impl Present {
             clients,
             invitations,
             keys,
+            rotated_keys,
         })
     }
 

@@ -25,6 +25,10 @@ pub(super) fn check(project: &Project, present: &Present, options: Options) -> R
         present.servers.iter().map(|server| server.slug.as_str()),
         options,
     );
+    let servers = Known {
+        is_exact: true,
+        ..servers
+    };
     let gateways = Known::of(
         "gateway",
         project.gateways.as_deref(),
@@ -67,6 +71,8 @@ pub(super) fn check(project: &Project, present: &Present, options: Options) -> R
 /// The things of a kind that can be named.
 struct Known<'a> {
     what: &'static str,
+    /// Whether capitals count. They do in the slugs of servers.
+    is_exact: bool,
     names: Vec<&'a str>,
 }
 
@@ -86,12 +92,23 @@ impl<'a> Known<'a> {
         }
         names.sort_unstable();
         names.dedup();
-        Self { what, names }
+        Self {
+            what,
+            is_exact: false,
+            names,
+        }
     }
 
     fn check(&self, invalid: &mut Invalid, pointer: String, name: &str) {
-        let name = name.trim().to_lowercase();
-        if self.names.iter().any(|known| known.to_lowercase() == name) {
+        let lower = name.trim().to_lowercase();
+        let is_named = |known: &&str| {
+            if self.is_exact {
+                *known == name
+            } else {
+                known.trim().to_lowercase() == lower
+            }
+        };
+        if self.names.iter().any(|known| is_named(known)) {
             return;
         }
         let what = self.what;

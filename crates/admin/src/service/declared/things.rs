@@ -27,6 +27,11 @@ use crate::{
     },
 };
 
+/// Whether two names are one: capitals do not count.
+fn is_same(one: &str, other: &str) -> bool {
+    one.trim().to_lowercase() == other.trim().to_lowercase()
+}
+
 impl Work<'_, '_> {
     /// Creates secrets, and gives others their new value and origins. No origin is taken away yet: a server may use it until
     /// it is changed.
@@ -147,7 +152,7 @@ impl Work<'_, '_> {
     }
 
     async fn save_gateway(&mut self, pointer: &str, declared: &model::Gateway) -> Result<GatewayId, Stop> {
-        let new = self.new_gateway(declared);
+        let new = self.new_gateway(pointer, declared)?;
         let known = self.present.gateway(&declared.slug);
         let has_lost_its_source = known.is_some_and(|known| {
             let source = known.authentication.user_source();
@@ -164,7 +169,7 @@ impl Work<'_, '_> {
             let checked = gateways::check(self.change.app(), self.project, new).map_err(at(pointer))?;
             let created = gateways::create_in(self.change, checked).await;
             let id = created.map_err(at(pointer))?.id;
-            self.gateways.insert(declared.slug.to_lowercase(), id);
+            self.gateways.insert(declared.slug.trim().to_lowercase(), id);
             return Ok(id);
         };
         self.note_recording(known, declared.record_arguments.is_some());
@@ -179,10 +184,10 @@ impl Work<'_, '_> {
         Ok(known.id)
     }
 
-    fn new_gateway(&self, declared: &model::Gateway) -> NewGateway {
-        let server = |slug: &String| self.servers.get(slug).copied();
+    fn new_gateway(&self, pointer: &str, declared: &model::Gateway) -> Result<NewGateway, Stop> {
+        let servers = declared.servers.iter().map(|slug| self.server_id(pointer, slug));
         let source = declared.user_source.as_ref();
-        NewGateway {
+        Ok(NewGateway {
             name: declared.name.clone(),
             description: declared.description.clone(),
             instructions: declared.instructions.clone(),
@@ -191,23 +196,39 @@ impl Work<'_, '_> {
             authentication_mode: Some(declared.authentication_mode),
             user_source_id: source.and_then(|name| self.sources.get(&name.trim().to_lowercase()).copied()),
             trusted_clients: declared.trusted_clients.clone(),
-            servers: declared.servers.iter().filter_map(server).collect(),
+            servers: servers.collect::<Result<_, _>>()?,
             prefix_mode: declared.prefix_mode,
             offers: declared.offers,
-            allowed_tools: self.chosen(&declared.allowed_tools, |it| (&it.server, &it.tool)),
-            allowed_prompts: self.chosen(&declared.allowed_prompts, |it| (&it.server, &it.prompt)),
-            allowed_resources: self.chosen(&declared.allowed_resources, |it| (&it.server, &it.uri)),
+            allowed_tools: self.chosen(pointer, &declared.allowed_tools, |it| (&it.server, &it.tool))?,
+            allowed_prompts: self
+                .chosen(pointer, &declared.allowed_prompts, |it| (&it.server, &it.prompt))?,
+            allowed_resources: self
+                .chosen(pointer, &declared.allowed_resources, |it| (&it.server, &it.uri))?,
             status: Some(declared.status),
             settings: declared.settings.clone(),
             record_arguments: declared.record_arguments.clone(),
-        }
+        })
     }
 
-    fn chosen<D, A: Allowed>(&self, declared: &[D], parts: impl Fn(&D) -> (&String, &String)) -> Vec<A> {
+    fn chosen<D, A: Allowed>(
+        &self,
+        pointer: &str,
+        declared: &[D],
+        parts: impl Fn(&D) -> (&String, &String),
+    ) -> Result<Vec<A>, Stop> {
         let items = declared.iter().map(parts);
         items
-            .filter_map(|(server, key)| Some(A::new(*self.servers.get(server)?, key.clone())))
+            .map(|(server, key)| Ok(A::new(self.server_id(pointer, server)?, key.clone())))
             .collect()
+    }
+
+    /// A server by its slug. One that cannot be found stops everything: a list that lost its only item would mean all.
+    fn server_id(&self, pointer: &str, slug: &str) -> Result<ServerId, Stop> {
+        self.servers.get(slug).copied().ok_or_else(|| {
+            let detail =
+                format!("There is no server `{slug}`. Correct the name, or add the server to the file.");
+            at(pointer)(Invalid::one("/servers", detail))
+        })
     }
 
     async fn save_clients(
@@ -223,7 +244,7 @@ impl Work<'_, '_> {
         let of_gateway = |client: &&PreregisteredClient| client.gateway_id == gateway;
         if self.options.prune {
             for gone in present.clients.iter().filter(of_gateway) {
-                if !wanted.iter().any(|client| client.name.trim() == gone.name) {
+                if !wanted.iter().any(|client| is_same(&client.name, &gone.name)) {
                     let deleted =
                         clients::delete_in(self.change, self.project, gateway, gone.id, &IfMatch::Any).await;
                     deleted.map_err(at(&format!("{pointer}/clients")))?;
@@ -233,7 +254,7 @@ impl Work<'_, '_> {
         for (index, client) in wanted.iter().enumerate() {
             let pointer = format!("{pointer}/clients/{index}");
             let mut known = present.clients.iter().filter(of_gateway);
-            match known.find(|known| known.name == client.name.trim()) {
+            match known.find(|known| is_same(&known.name, &client.name)) {
                 Some(known) => self.change_client(&pointer, known, client).await?,
                 None => self.create_client(&pointer, gateway, declared, client).await?,
             }

@@ -13,7 +13,7 @@ use gatewright_domain::audit::Origin;
 
 use super::{credentials::CredentialsFile, files};
 use crate::{
-    config::Config,
+    config::{Config, master_key},
     operator::{
         Authority,
         declared::{self, ApplyError, Declaration, Options, Outcome, SecretsOfProcess, schema},
@@ -172,7 +172,7 @@ async fn plan(
     let mut plans = Vec::new();
     let mut faults = Vec::new();
     for declaration in declarations {
-        match declared::plan(app, &authority, declaration, &SecretsOfProcess, options).await {
+        match declared::plan(app, &authority, declaration, &secrets_for(app), options).await {
             Ok(plan) => plans.push(plan),
             Err(ApplyError::Faults(found)) => faults.extend(found),
             Err(ApplyError::Service(error)) => {
@@ -194,7 +194,14 @@ async fn one(
     plan: &Outcome,
 ) -> Result<Outcome, ApplyError> {
     let (authority, options) = (Authority::operator(Origin::Cli), arguments.options());
-    declared::apply(app, &authority, declaration, &SecretsOfProcess, options, plan).await
+    declared::apply(app, &authority, declaration, &secrets_for(app), options, plan).await
+}
+
+/// What declarations can refer to: not the files of the program, which a file that anyone proposed could send to a server.
+fn secrets_for(app: &Admin) -> SecretsOfProcess {
+    let mut own = master_key::files(&app.config);
+    own.push(app.config.database.data_dir.clone());
+    SecretsOfProcess::without(own)
 }
 
 /// What was done before a project failed: each project is one transaction.

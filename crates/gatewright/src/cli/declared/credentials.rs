@@ -2,7 +2,7 @@
 //! because what a pipeline prints is kept and read by many.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::Write as _,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
@@ -17,6 +17,16 @@ use crate::operator::declared::Outcome;
 pub(super) struct CredentialsFile {
     path: PathBuf,
     file: File,
+    is_empty: bool,
+}
+
+impl Drop for CredentialsFile {
+    /// A file in which nothing is would be in the way of the next try.
+    fn drop(&mut self) {
+        if self.is_empty {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
 }
 
 impl CredentialsFile {
@@ -52,7 +62,11 @@ impl CredentialsFile {
                 )
             })?;
         let path = path.to_owned();
-        Ok(Some(Self { path, file }))
+        Ok(Some(Self {
+            path,
+            file,
+            is_empty: true,
+        }))
     }
 
     /// Writes what was created in a project, a JSON object on each line.
@@ -69,6 +83,7 @@ impl CredentialsFile {
             lines.push_str(&line.to_string());
             lines.push('\n');
         }
+        self.is_empty &= lines.is_empty();
         let written = self
             .file
             .write_all(lines.as_bytes())

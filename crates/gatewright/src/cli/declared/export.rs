@@ -54,6 +54,7 @@ pub(in crate::cli) async fn run(arguments: &Arguments, config: Config) -> anyhow
         exported => exported?,
     };
     app.core().store.close().await;
+    warn(&exported);
     match &arguments.output {
         None => print!("{}", together(&exported)),
         Some(path) if is_folder(path) => into_folder(path, &exported)?,
@@ -63,6 +64,21 @@ pub(in crate::cli) async fn run(arguments: &Arguments, config: Config) -> anyhow
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Headers that were entered as plain text are in the files. They may be credentials.
+fn warn(exported: &[Exported]) {
+    for project in exported
+        .iter()
+        .filter(|project| !project.plain_headers.is_empty())
+    {
+        eprintln!(
+            "warning: the file of {} has the values of these headers, as they were entered: {}. If they are credentials, store \
+             them as secrets and refer to them as ${{secret:NAME}} before you share the file.",
+            project.project,
+            project.plain_headers.join(", ")
+        );
+    }
 }
 
 fn is_folder(path: &Path) -> bool {
@@ -104,7 +120,7 @@ fn head(hint: &str) -> String {
         format!(" {hint}")
     };
     format!(
-        "# yaml-language-server: $schema=./{SCHEMA_FILE}\n# Written by `gatewright export`. Secrets are not in this file.{hint}\n"
+        "# yaml-language-server: $schema=./{SCHEMA_FILE}\n# Written by `gatewright export`. Stored secrets are not in this file.{hint}\n"
     )
 }
 

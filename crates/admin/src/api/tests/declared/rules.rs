@@ -37,6 +37,40 @@ async fn a_name_that_leads_nowhere_is_told_with_those_that_exist() {
 }
 
 #[tokio::test]
+async fn a_server_written_with_other_capitals_is_refused_and_a_slug_with_blanks_is_found() {
+    let bench = Bench::new().await;
+    let file = |server: &str, key: &str| {
+        acme(&format!(
+            "servers:\n  - {{slug: github, url: \"https://a.example\"}}\ngateways:\n  - slug: g\n    name: G\n    \
+             authentication_mode: headers\n    allowed_tools:\n      - {{server: {server}, tool: x}}\nkeys:\n  - {{name: K, role: \
+             gateway, gateway: \"{key}\"}}\n"
+        ))
+    };
+    // A list that lost its only item would offer everything.
+    let told = refused(&bench, &file("GitHub", "g")).await;
+    assert_eq!(told.len(), 1);
+    assert!(
+        told[0].contains("allowed_tools[0].server: There is no server of this name"),
+        "{told:?}"
+    );
+    let text = file("github", " G ");
+    applied(&bench, &document(&text), APPLY).await.unwrap();
+    let again = exported(&bench, "Acme", References::Existing).await;
+    assert!(
+        again.contains("gateway: g"),
+        "the key works at its gateway only: {again}"
+    );
+    assert!(again.contains("tool: x"), "{again}");
+    assert!(
+        planned(&bench, &document(&text), PRUNE)
+            .await
+            .unwrap()
+            .steps
+            .is_empty()
+    );
+}
+
+#[tokio::test]
 async fn a_mistake_in_a_field_is_told_with_its_line() {
     let bench = Bench::new().await;
     let source = "user_sources:\n  - name: Okta\n    issuer: http://okta.example\n    client_id: c\n    client_secret: {env: A}\n  - name: \
