@@ -67,6 +67,16 @@ describe("the Helm chart", () => {
     assert.deepEqual(only("everything", "Ingress").spec.tls, [{ hosts: ["mcp.example.com"], secretName: "mcp-example-com" }]);
   });
 
+  test("probes speak TLS where it ends in the pods", () => {
+    const schemes = (name) => {
+      const [{ startupProbe, readinessProbe, livenessProbe }] = only(name, "Deployment").spec.template.spec.containers;
+      return [startupProbe, readinessProbe, livenessProbe].map(({ httpGet }) => httpGet.scheme);
+    };
+    assert.deepEqual(schemes("everything"), ["HTTP", "HTTP", "HTTP"]);
+    assert.deepEqual(schemes("required"), ["HTTP", "HTTP", "HTTP"]);
+    assert.deepEqual(schemes("TLS in the pods"), ["HTTPS", "HTTPS", "HTTPS"]);
+  });
+
   test("has the version of the program, also in the compose file and the installation guide", async () => {
     const text = (path) => readFile(join(OPS, "..", path), "utf8");
     const [, version] = (await text("Cargo.toml")).match(/^version = "(.+)"$/m);

@@ -22,6 +22,7 @@ EVERYTHING = REQUIRED | {
     "imagePullSecrets": ["registry"],
     "replicas": 3,
     "trustedProxies": ["10.0.0.0/8", "fd00::/8"],
+    "tls": {"enabled": False},
     "settings": {"GATEWRIGHT__LOG__LEVEL": "debug", "GATEWRIGHT__SMTP__PORT": 465},
     "extraEnv": [
         {
@@ -46,6 +47,12 @@ ACCEPTED = {
     "required": REQUIRED,
     "everything": EVERYTHING,
     "one replica": REQUIRED | {"replicas": 1, "networkPolicy": {"enabled": False}},
+    "TLS in the pods": REQUIRED
+    | {
+        "tls": {"enabled": True},
+        "settings": {"GATEWRIGHT__ACME__ACCEPT_TERMS": True},
+        "service": {"type": "LoadBalancer", "port": 443},
+    },
 }
 
 # Each changes one setting; the text is what the refusal must name.
@@ -57,6 +64,7 @@ REFUSED = {
     "without a key": ({"masterKey": {"secretName": ""}}, "masterKey"),
     "an unknown setting": ({"replica": 2}, "replica"),
     "a variable that is not ours": ({"settings": {"PATH": "/"}}, "settings"),
+    "a word instead of yes or no": ({"tls": {"enabled": "yes"}}, "tls"),
     "a word instead of a number": ({"replicas": "two"}, "replicas"),
 }
 

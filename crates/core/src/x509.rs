@@ -18,6 +18,13 @@ pub struct Validity {
     pub not_after: Timestamp,
 }
 
+impl Validity {
+    /// Whether it is valid at a time.
+    pub fn contains(&self, now: Timestamp) -> bool {
+        self.not_before <= now && self.not_after > now
+    }
+}
+
 /// The validity of a certificate in DER form (RFC 5280 section 4.1.2.5); `None` if it is not well-formed.
 pub fn validity(certificate: &[u8]) -> Option<Validity> {
     let (certificate, _) = expect(SEQUENCE, certificate)?;

@@ -320,7 +320,7 @@ async fn stream(app: Arc<Admin>) {
 }
 
 async fn watch_certificate(app: Arc<Admin>) {
-    tls::watch(&app.tls, &*app.clock).await;
+    tls::watch(&app.tls, &app.config.public_host(), &*app.clock).await;
 }
 
 async fn follow_certificate(app: Arc<Admin>) {

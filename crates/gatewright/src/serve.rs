@@ -224,6 +224,12 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
+/// Whether a trusted proxy has this address. A listener for both kinds sees one of IPv4 as `::ffff:192.0.2.1`.
+fn is_of_proxy(app: &Admin, peer: IpAddr) -> bool {
+    let (proxies, peer) = (&app.config.server.trusted_proxies, peer.to_canonical());
+    proxies.iter().any(|network| network.contains(&peer))
+}
+
 #[derive(Clone)]
 struct Connection {
     app: Arc<Admin>,
@@ -265,8 +271,7 @@ impl Connection {
     }
 
     fn is_of_proxy(&self) -> bool {
-        let proxies = &self.app.config.server.trusted_proxies;
-        proxies.iter().any(|network| network.contains(&self.peer))
+        is_of_proxy(&self.app, self.peer)
     }
 
     /// When to look again at a connection of HTTP/1.1 that leaves; `None` when it may close. A stream that ends because the

@@ -131,12 +131,20 @@ fn read(row: &Row) -> Result<AcmeStanding, StoreError> {
     })
 }
 
-/// Takes the next order until `until`; `false` if it is not due or another process has it.
-pub async fn claim(tx: &mut Tx, id: &str, now: Timestamp, until: Timestamp) -> Result<bool, StoreError> {
-    let sql = "INSERT INTO acme_certificates (id, claimed_until) VALUES ($1, $3) ON CONFLICT (id) DO UPDATE \
-               SET claimed_until = excluded.claimed_until \
+/// Takes the next order until `until`; `false` if it is not due or another process has it. If the process is killed before the
+/// order ends, the next one is due at `next_at`.
+pub async fn claim(
+    tx: &mut Tx,
+    id: &str,
+    now: Timestamp,
+    until: Timestamp,
+    next_at: Timestamp,
+) -> Result<bool, StoreError> {
+    let sql = "INSERT INTO acme_certificates (id, claimed_until, attempt_at) VALUES ($1, $3, $4) \
+               ON CONFLICT (id) DO UPDATE \
+               SET claimed_until = excluded.claimed_until, attempt_at = excluded.attempt_at \
                WHERE acme_certificates.claimed_until <= $2 AND acme_certificates.attempt_at <= $2";
-    Ok(tx.execute(sql, values![id, now, until]).await? > 0)
+    Ok(tx.execute(sql, values![id, now, until, next_at]).await? > 0)
 }
 
 /// Writes the certificate that was ordered, and forgets others that expired before `forgotten`.
@@ -161,21 +169,37 @@ pub async fn issue(
     Ok(())
 }
 
+/// What an authority answered, made safe to store and to show: short, on one line, and in plain characters. What could deceive a
+/// reader becomes `?`.
+pub fn printable(error: &str) -> String {
+    let plain = |character: char| {
+        let hides = matches!(character,
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        if character.is_control() || hides {
+            '?'
+        } else {
+            character
+        }
+    };
+    error.chars().take(ERROR_MAX).map(plain).collect()
+}
+
 /// Notes that the order failed, and when the next is due.
 pub async fn fail(tx: &mut Tx, id: &str, error: &str, next_at: Timestamp) -> Result<(), StoreError> {
     let sql = "UPDATE acme_certificates SET failures = failures + 1, last_error = $2, attempt_at = $3, claimed_until = 0 \
                WHERE id = $1";
-    let error: String = error.chars().take(ERROR_MAX).collect();
-    tx.execute(sql, values![id, error, next_at]).await?;
+    tx.execute(sql, values![id, printable(error), next_at]).await?;
     Ok(())
 }
 
-/// Opens challenges.
+/// Opens challenges, in the place of others for the same domains: those of an order that was stopped are no longer asked for.
 pub async fn open_challenges(tx: &mut Tx, challenges: &[AcmeChallenge]) -> Result<(), StoreError> {
     let sql = "INSERT INTO acme_challenges (token, domain, key_authorization, expires_at) VALUES ($1, $2, $3, $4) \
                ON CONFLICT (token) DO UPDATE SET key_authorization = excluded.key_authorization, \
                expires_at = excluded.expires_at";
     for challenge in challenges {
+        let earlier = "DELETE FROM acme_challenges WHERE domain = $1";
+        tx.execute(earlier, values![&challenge.domain]).await?;
         let values = values![
             &challenge.token,
             &challenge.domain,

@@ -101,8 +101,11 @@ impl Followed {
             });
             match pair {
                 Ok(pair) => {
-                    let expires = pair.validity.not_after.to_rfc3339();
-                    tracing::info!(expires, "the TLS certificate of the authority is presented");
+                    // At a start, it is looked up twice.
+                    if core.tls.current().is_none_or(|current| !current.is_same(&pair)) {
+                        let expires = pair.validity.not_after.to_rfc3339();
+                        tracing::info!(expires, "the TLS certificate of the authority is presented");
+                    }
                     core.tls.present(pair);
                 }
                 Err(error) => tracing::error!(error, "the certificate in the database cannot be used"),

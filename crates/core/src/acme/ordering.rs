@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatewright_domain::{sealed::Purpose, stored_secret::SealedText};
+use gatewright_domain::{Timestamp, sealed::Purpose, stored_secret::SealedText};
 use gatewright_store::{
     StoreError,
     acme::{self, AcmeAccount, AcmeCertificate, AcmeChallenge},
@@ -11,7 +11,7 @@ use instant_acme::{
     Account, AccountCredentials, AuthorizationStatus, ChallengeType, Error as LibraryError,
     ExternalAccountKey, Identifier, NewAccount, NewOrder, Order, OrderStatus, RetryPolicy,
 };
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{FOLLOW_EVERY, answers, http::Asking, id_of, schedule};
 use crate::{
@@ -20,9 +20,14 @@ use crate::{
     tls::{Pair, Wrong},
 };
 
-/// An order takes some seconds. After this, another replica may try.
+/// An order takes some seconds. After this, it ends.
 const DEADLINE: Duration = Duration::from_mins(5);
-const CLAIM: Duration = Duration::from_mins(6);
+/// For so long it is tried to write how the order ended, with pauses: a certificate that was issued must not be lost because the
+/// database is busy at that moment.
+const WRITING: Duration = Duration::from_mins(1);
+const WRITE_AGAIN: Duration = Duration::from_secs(1);
+/// After this, another replica may try.
+const CLAIM: Duration = Duration::from_mins(7);
 /// How long challenges stay open if no one closes them.
 const CHALLENGES_OPEN: Duration = Duration::from_mins(10);
 /// How the authority is asked whether it has finished.
@@ -62,19 +67,24 @@ pub async fn order_if_due(core: &Core) -> Result<(), StoreError> {
     let id = id_of(&core.config.acme);
     let mut tx = core.store.read().await?;
     let standing = acme::standing(&mut tx, &id).await?;
-    drop(tx);
     let now = core.now();
     if now < standing.attempt_at {
         return Ok(());
     }
+    let current = acme::find(&mut tx, &id).await?;
+    drop(tx);
+    let expires_at = current.map(|certificate| certificate.expires_at);
+    let life = |now: Timestamp| expires_at.filter(|at| *at > now).map(|at| at.since(now));
     let mut tx = core.store.write().await?;
-    // On SQLite there is no other replica, and a process that is started again need not wait for itself.
+    // On SQLite there is no other replica, and a process that is started again only waits for the pause.
     let term = if core.config.is_postgres() {
         CLAIM
     } else {
         Duration::ZERO
     };
-    let is_ours = acme::claim(&mut tx, &id, now, now.plus(term)).await?;
+    // Until the order ends, it counts as failed: a process that is killed again and again does not order each time.
+    let pause = schedule::pause(standing.failures, Duration::ZERO, life(now), &*core.entropy);
+    let is_ours = acme::claim(&mut tx, &id, now, now.plus(term), now.plus(pause)).await?;
     tx.commit().await?;
     if !is_ours {
         return Ok(());
@@ -90,9 +100,7 @@ pub async fn order_if_due(core: &Core) -> Result<(), StoreError> {
     let outcome = timeout(DEADLINE, ordering).await.unwrap_or(Err(OrderError::Late));
     answers::present(core, &[]);
     let now = core.now();
-    let mut tx = core.store.write().await?;
-    acme::close_challenges(&mut tx, &open, now).await?;
-    match outcome {
+    let ending = match outcome {
         Ok((chain, key, pair)) => {
             let context = acme::key_context(&id);
             let certificate = AcmeCertificate {
@@ -101,27 +109,74 @@ pub async fn order_if_due(core: &Core) -> Result<(), StoreError> {
                 expires_at: pair.validity.not_after,
             };
             let next = schedule::renewal(pair.validity, &*core.entropy);
-            acme::issue(&mut tx, &id, &certificate, next, now.minus(KEPT)).await?;
-            tracing::info!(
-                expires = certificate.expires_at.to_rfc3339(),
-                renewed = next.to_rfc3339(),
-                "a TLS certificate was issued"
-            );
+            Ending::Issued { certificate, next }
         }
         Err(error) => {
-            let next = now.plus(schedule::pause(
-                standing.failures,
-                asking.retry_after(),
-                &*core.entropy,
-            ));
-            let error = error.to_string();
-            acme::fail(&mut tx, &id, &error, next).await?;
-            tracing::error!(
-                error,
-                next = next.to_rfc3339(),
-                "no TLS certificate could be ordered; it is tried again"
+            let asked = asking.retry_after();
+            let pause = schedule::pause(standing.failures, asked, life(now), &*core.entropy);
+            Ending::Failed {
+                error: acme::printable(&error.to_string()),
+                next: now.plus(pause),
+            }
+        }
+    };
+    conclude(core, &id, &open, &ending).await
+}
+
+/// How an order ended, and when the next is due.
+enum Ending {
+    Issued {
+        certificate: AcmeCertificate,
+        next: Timestamp,
+    },
+    Failed {
+        error: String,
+        next: Timestamp,
+    },
+}
+
+/// Writes how an order ended, and says so. If the database does not take it, it is tried again for a while.
+async fn conclude(core: &Core, id: &str, open: &[AcmeChallenge], ending: &Ending) -> Result<(), StoreError> {
+    let until = Instant::now() + WRITING;
+    let mut is_first = true;
+    while let Err(error) = write(core, id, open, ending).await {
+        if Instant::now() >= until {
+            return Err(error);
+        }
+        if is_first {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "how the order of a TLS certificate ended cannot be written; it is tried again"
             );
         }
+        is_first = false;
+        sleep(WRITE_AGAIN).await;
+    }
+    match ending {
+        Ending::Issued { certificate, next } => tracing::info!(
+            expires = certificate.expires_at.to_rfc3339(),
+            renewed = next.to_rfc3339(),
+            "a TLS certificate was issued"
+        ),
+        Ending::Failed { error, next } => tracing::error!(
+            error,
+            next = next.to_rfc3339(),
+            "no TLS certificate could be ordered; it is tried again"
+        ),
+    }
+    Ok(())
+}
+
+/// Closes the challenges of an order and writes how it ended, or neither.
+async fn write(core: &Core, id: &str, open: &[AcmeChallenge], ending: &Ending) -> Result<(), StoreError> {
+    let now = core.now();
+    let mut tx = core.store.write().await?;
+    acme::close_challenges(&mut tx, open, now).await?;
+    match ending {
+        Ending::Issued { certificate, next } => {
+            acme::issue(&mut tx, id, certificate, *next, now.minus(KEPT)).await?;
+        }
+        Ending::Failed { error, next } => acme::fail(&mut tx, id, error, *next).await?,
     }
     tx.commit().await
 }
@@ -142,15 +197,8 @@ async fn obtain(
     let account = account(core, asking).await?;
     let domains = config.domains.iter().cloned();
     let identifiers: Vec<Identifier> = domains.map(Identifier::Dns).collect();
-    let mut order = match account.new_order(&NewOrder::new(&identifiers)).await {
-        Err(LibraryError::Api(problem)) if problem.r#type.as_deref() == Some(NO_ACCOUNT) => {
-            let mut tx = core.store.write().await?;
-            acme::delete_account(&mut tx, &config.directory).await?;
-            tx.commit().await?;
-            return Err(LibraryError::Api(problem).into());
-        }
-        order => order?,
-    };
+    let new = NewOrder::new(&identifiers);
+    let mut order = unless_unknown(core, account.new_order(&new).await).await?;
     let kind = kind(core, failures);
     *open = challenges(core, &mut order, &kind).await?;
     let mut tx = core.store.write().await?;
@@ -208,7 +256,7 @@ async fn account(core: &Core, asking: &Asking) -> Result<Account, OrderError> {
         if stored.email == config.email {
             return Ok(account);
         }
-        account.update_contacts(&contact).await?;
+        unless_unknown(core, account.update_contacts(&contact).await).await?;
         (account, stored.credentials)
     } else {
         let new = NewAccount {
@@ -229,6 +277,20 @@ async fn account(core: &Core, asking: &Asking) -> Result<Account, OrderError> {
     acme::put_account(&mut tx, &directory, &stored, core.now()).await?;
     tx.commit().await?;
     Ok(account)
+}
+
+/// Forgets the account if the authority answers that it does not know it: the next order creates another one.
+async fn unless_unknown<T>(core: &Core, answer: Result<T, LibraryError>) -> Result<T, OrderError> {
+    let error = match answer {
+        Ok(answer) => return Ok(answer),
+        Err(error) => error,
+    };
+    if matches!(&error, LibraryError::Api(problem) if problem.r#type.as_deref() == Some(NO_ACCOUNT)) {
+        let mut tx = core.store.write().await?;
+        acme::delete_account(&mut tx, &core.config.acme.directory).await?;
+        tx.commit().await?;
+    }
+    Err(error.into())
 }
 
 /// The key of the authority for new accounts (RFC 8555 section 7.3.4).

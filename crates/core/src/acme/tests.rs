@@ -37,7 +37,7 @@ async fn issue(test: &TestCore, made: &Made) {
     };
     let now = core.now();
     let mut tx = core.store.write().await.unwrap();
-    acme::claim(&mut tx, &id, now, now).await.unwrap();
+    acme::claim(&mut tx, &id, now, now, now).await.unwrap();
     acme::issue(&mut tx, &id, &certificate, now.plus(Duration::from_hours(1)), now)
         .await
         .unwrap();

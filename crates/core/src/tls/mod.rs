@@ -93,7 +93,7 @@ pub struct Standing {
 impl Standing {
     /// Whether clients accept the certificate, and a newer one was not expected in vain.
     pub fn is_good(&self, now: Timestamp) -> bool {
-        self.problem.is_none() && self.validity.is_some_and(|validity| validity.not_after > now)
+        self.problem.is_none() && self.validity.is_some_and(|validity| validity.contains(now))
     }
 }
 

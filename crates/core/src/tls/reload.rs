@@ -22,15 +22,18 @@ type Stamp = Option<(u64, u64, u64, i64, i64)>;
 #[derive(Debug)]
 struct Reloader {
     files: Files,
+    /// The host that clients ask for.
+    host: String,
     seen: Option<[Stamp; 2]>,
     failures: u32,
 }
 
 impl Reloader {
-    /// Of these files.
-    fn new(files: Files) -> Self {
+    /// Of these files, for clients of `host`.
+    fn new(files: Files, host: &str) -> Self {
         Self {
             files,
+            host: host.to_owned(),
             seen: None,
             failures: 0,
         }
@@ -53,13 +56,7 @@ impl Reloader {
         let current = tls.current();
         let read = Pair::read(&self.files).map_err(|error| error.to_string());
         let usable = read.and_then(|pair| match &current {
-            Some(current) if pair.validity.not_after <= now && current.validity.not_after > now => {
-                Err(format!(
-                    "tls.certificate_file: the certificate in {} expired at {}",
-                    self.files.certificate.display(),
-                    pair.validity.not_after.to_rfc3339()
-                ))
-            }
+            Some(current) if current.validity.contains(now) => self.valid(pair, now),
             _ => Ok(pair),
         });
         match usable {
@@ -68,6 +65,7 @@ impl Reloader {
                 if is_new || asked || self.failures >= FAILURES_TO_SAY {
                     let expires = pair.validity.not_after.to_rfc3339();
                     tracing::info!(expires, is_new, "the TLS certificate was read again");
+                    warn(&pair, &self.host, now);
                 }
                 self.failures = 0;
                 tls.present(pair);
@@ -87,8 +85,28 @@ impl Reloader {
         }
     }
 
+    /// The pair if it is valid now. The error says why it is not.
+    fn valid(&self, pair: Pair, now: Timestamp) -> Result<Pair, String> {
+        let why = if pair.validity.not_after <= now {
+            format!("expired at {}", pair.validity.not_after.to_rfc3339())
+        } else if pair.validity.not_before > now {
+            format!("is not valid before {}", pair.validity.not_before.to_rfc3339())
+        } else {
+            return Ok(pair);
+        };
+        let file = self.files.certificate.display();
+        Err(format!("tls.certificate_file: the certificate in {file} {why}"))
+    }
+
     fn stamps(&self) -> [Stamp; 2] {
         [&self.files.certificate, &self.files.key].map(|path| stamp(path))
+    }
+}
+
+/// Logs why clients of `host` will refuse a certificate.
+fn warn(pair: &Pair, host: &str, now: Timestamp) {
+    for warning in pair.warnings(host, now) {
+        tracing::warn!("{warning}");
     }
 }
 
@@ -108,21 +126,20 @@ pub fn begin(tls: &ServedTls, host: &str, now: Timestamp) -> Result<(), PairErro
     let Some(Source::Files(files)) = tls.source() else {
         return Ok(());
     };
-    Reloader::new(files.clone()).begin(tls)?;
+    Reloader::new(files.clone(), host).begin(tls)?;
     if let Some(pair) = tls.current() {
-        for warning in pair.warnings(host, now) {
-            tracing::warn!("{warning}");
-        }
+        warn(&pair, host, now);
     }
     Ok(())
 }
 
-/// Looks at the files every few seconds, and whenever it is asked to. Returns at once if the certificate is not in files.
-pub async fn watch(tls: &Arc<ServedTls>, clock: &dyn Clock) {
+/// Looks at the files every few seconds, and whenever it is asked to; logs why clients of `host` will refuse a new certificate.
+/// Returns at once if the certificate is not in files.
+pub async fn watch(tls: &Arc<ServedTls>, host: &str, clock: &dyn Clock) {
     let Some(Source::Files(files)) = tls.source() else {
         return;
     };
-    let mut reloader = Reloader::new(files.clone());
+    let mut reloader = Reloader::new(files.clone(), host);
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -148,7 +165,7 @@ mod tests {
     use super::*;
     use crate::{
         config::Config,
-        tls::testing::{Made, folder_with, made, write},
+        tls::testing::{Made, folder_with, made, made_for, write},
     };
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -158,7 +175,7 @@ mod tests {
         config.tls.certificate_file = Some(files.certificate.clone());
         config.tls.key_file = Some(files.key.clone());
         let tls = ServedTls::new(&config);
-        let mut reloader = Reloader::new(files.clone());
+        let mut reloader = Reloader::new(files.clone(), "a.example");
         reloader.begin(&tls).unwrap();
         (tls, reloader)
     }
@@ -224,6 +241,26 @@ mod tests {
         // At start there is no better one.
         let (tls, _) = served(&files);
         assert!(presents(&tls, &expired));
+        assert!(!tls.standing().unwrap().is_good(NOW));
+    }
+
+    #[test]
+    fn a_certificate_of_the_future_waits_until_it_is_valid() {
+        let (first, future) = (made("a.example", 2031), made_for("a.example", 2028, 2032));
+        let (_folder, files) = folder_with(&first);
+        let (tls, mut reloader) = served(&files);
+        write(&files, &future);
+        reloader.look(&tls, true, NOW);
+        assert!(presents(&tls, &first));
+        let what = tls.standing().unwrap().problem.unwrap().what;
+        assert!(what.contains("is not valid before 2028"), "{what}");
+        let later = NOW.plus(Duration::from_hours(24 * 365));
+        reloader.look(&tls, false, later);
+        assert!(presents(&tls, &future));
+        assert!(tls.standing().unwrap().is_good(later));
+        // At start there is no better one.
+        let (tls, _) = served(&files);
+        assert!(presents(&tls, &future));
         assert!(!tls.standing().unwrap().is_good(NOW));
     }
 }

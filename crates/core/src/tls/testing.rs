@@ -14,10 +14,15 @@ pub(crate) struct Made {
 
 /// One that expires at the beginning of a year.
 pub(crate) fn made(name: &str, year: i32) -> Made {
+    made_for(name, 2025, year)
+}
+
+/// One that is valid from the beginning of a year to that of another.
+pub(crate) fn made_for(name: &str, from: i32, until: i32) -> Made {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-    params.not_before = date_time_ymd(2025, 1, 1);
-    params.not_after = date_time_ymd(year, 1, 1);
+    params.not_before = date_time_ymd(from, 1, 1);
+    params.not_after = date_time_ymd(until, 1, 1);
     Made {
         certificate: params.self_signed(&key).unwrap().pem(),
         key: key.serialize_pem(),

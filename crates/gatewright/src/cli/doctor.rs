@@ -87,6 +87,14 @@ async fn examine(report: &mut Report<impl Write>, config: Config) {
             "Set server.trusted_proxies to the addresses of the reverse proxy",
         );
     }
+    if config.is_tls() && !config.server.trusted_proxies.is_empty() {
+        report.warn(
+            "proxy",
+            "TLS ends at Gatewright, but server.trusted_proxies is not empty: through a load balancer that passes TLS on, clients \
+             can write any address into X-Forwarded-For, and it is believed",
+            "Leave server.trusted_proxies empty, unless the load balancer ends TLS itself and replaces X-Forwarded-For",
+        );
+    }
     descriptors(report, &config);
     disk(report, &config);
     if let Some(app) = local(report, config).await {

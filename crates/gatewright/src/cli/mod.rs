@@ -17,7 +17,7 @@ mod serve;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use gatewright_domain::{clock::SystemClock, entropy::SystemEntropy};
 
@@ -101,10 +101,9 @@ pub fn run() -> ExitCode {
 }
 
 fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
-    let named = cli.config.clone();
     let source = ConfigSource::of_process(cli.config);
     match cli.command {
-        Command::Init(arguments) => runtime()?.block_on(init::run(arguments, named)),
+        Command::Init(arguments) => runtime()?.block_on(init::run(arguments, source.file)),
         Command::Config(command) => config::run(&command, &source),
         Command::Demo(arguments) => {
             let _log = logging::init(&arguments.log());
@@ -112,8 +111,14 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Serve(arguments) => {
             let mut source = source;
+            let names_a_folder = arguments.names_a_folder();
             arguments.add_to(&mut source);
             let config = crate::config::load(&source)?;
+            if names_a_folder && config.is_postgres() {
+                bail!(
+                    "--data-dir has no effect, because the data is in PostgreSQL (database.url). Leave one of them out"
+                );
+            }
             let log = logging::init_with(&config.log, &config.otlp);
             runtime()?.block_on(serve::run(config, &source, &log))
         }

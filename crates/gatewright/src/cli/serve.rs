@@ -4,10 +4,13 @@ use std::{io, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::Args;
 use gatewright_core::{
+    acme,
     descriptors::{self, Fit},
     name_full_disk, tls,
 };
 use tokio::net::TcpListener;
+
+use gatewright_admin::Admin;
 
 use crate::{
     config::{self, Argument, Config, ConfigSource, LogConfig},
@@ -34,6 +37,11 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
+    /// Whether they say where the data of SQLite is.
+    pub(super) const fn names_a_folder(&self) -> bool {
+        self.data_dir.is_some()
+    }
+
     /// Adds these settings to where the configuration comes from.
     pub(super) fn add_to(self, source: &mut ConfigSource) {
         let data_dir = self.data_dir.map(|folder| folder.to_string_lossy().into_owned());
@@ -95,6 +103,7 @@ pub(super) async fn run(
         "serving"
     );
     tls::begin(&app.tls, &app.config.public_host(), app.now())?;
+    present_ordered(&app).await;
     let _presence = announce(&app.config);
     // On standard output, which the log does not use, because readers of the log must not get access.
     let link = match setup::offer(&app).await {
@@ -121,6 +130,21 @@ pub(super) async fn run(
     signals.abort();
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Presents the certificate that was ordered before, so that the first handshakes after a restart succeed. If it cannot be read now, it
+/// is soon tried again.
+async fn present_ordered(app: &Admin) {
+    if !app.config.acme.is_on() {
+        return;
+    }
+    let mut followed = acme::Followed::default();
+    if let Err(error) = followed.follow(&app.core()).await {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "which certificate was ordered cannot be read; it is tried again"
+        );
+    }
 }
 
 /// Listens on an address that is configured with `setting`.

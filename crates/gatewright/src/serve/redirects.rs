@@ -16,10 +16,12 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-use super::{ACCEPT_PAUSE, is_of_one_connection, newcomers::Newcomers};
+use super::{ACCEPT_PAUSE, is_of_one_connection, is_of_proxy, newcomers::Newcomers};
 
 /// From the connection to the last byte of the answer.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// How long connections that are open have when the process stops.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
 /// The largest head of a request.
 const BUFFER: usize = 16 * 1024;
 /// Connections of one network.
@@ -31,15 +33,20 @@ const CHALLENGES: &str = "/.well-known/acme-challenge/";
 pub(super) async fn serve(app: Arc<Admin>, listener: TcpListener, connections: TaskTracker) {
     let newcomers = Arc::new(Newcomers::new(REDIRECTS, OF_NETWORK));
     let accepting = async {
+        let mut failing = false;
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
+                    failing = false;
                     let (app, newcomers) = (Arc::clone(&app), Arc::clone(&newcomers));
                     connections.spawn(connection(app, stream, peer.ip(), newcomers));
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "no connection can be accepted at tls.http_listen");
+                    if !failing {
+                        tracing::warn!(%error, "no connection can be accepted at tls.http_listen");
+                    }
+                    failing = true;
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -49,9 +56,7 @@ pub(super) async fn serve(app: Arc<Admin>, listener: TcpListener, connections: T
 }
 
 async fn connection(app: Arc<Admin>, stream: TcpStream, peer: IpAddr, newcomers: Arc<Newcomers>) {
-    let proxies = &app.config.server.trusted_proxies;
-    let is_of_proxy = proxies.iter().any(|network| network.contains(&peer));
-    let place = newcomers.begin((!is_of_proxy).then_some(peer));
+    let place = newcomers.begin((!is_of_proxy(&app, peer)).then_some(peer));
     let service = service_fn(|request: Request<Incoming>| {
         let answer = answer(&app, &request);
         async move { Ok::<_, Infallible>(answer) }
@@ -61,8 +66,13 @@ async fn connection(app: Arc<Admin>, stream: TcpStream, peer: IpAddr, newcomers:
         .header_read_timeout(None)
         .max_buf_size(BUFFER)
         .serve_connection(TokioIo::new(stream), service);
+    let stopped = async {
+        app.shutdown.cancelled().await;
+        sleep(LAST_ANSWERS).await;
+    };
     tokio::select! {
         _ = timeout(DEADLINE, serving) => {}
+        () = stopped => {}
         () = place.displaced.cancelled() => {}
     }
 }
@@ -106,10 +116,43 @@ fn text(status: StatusCode, text: String) -> Response<Full<Bytes>> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "here the test is the client")]
 mod tests {
     use gatewright_admin::testing::TestAdmin;
+    use tokio::time::Instant;
 
     use super::*;
+
+    #[tokio::test]
+    async fn connections_end_soon_after_the_process_stops() {
+        let test = TestAdmin::new().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        // It is silent until the end.
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, peer) = listener.accept().await.unwrap();
+        tokio::time::pause();
+        let begin = Instant::now();
+        test.app.shutdown.cancel();
+        let newcomers = Arc::new(Newcomers::new(1, 1));
+        connection(Arc::clone(&test.app), stream, peer.ip(), newcomers).await;
+        let taken = begin.elapsed();
+        assert!(taken >= LAST_ANSWERS && taken < DEADLINE, "{taken:?}");
+    }
+
+    #[tokio::test]
+    async fn a_proxy_is_trusted_at_a_listener_for_both_kinds_of_addresses() {
+        let test = TestAdmin::with(|config| {
+            config.server.trusted_proxies = vec!["192.0.2.0/24".parse().unwrap()];
+        })
+        .await;
+        for (peer, is_proxy) in [
+            ("192.0.2.1", true),
+            ("::ffff:192.0.2.1", true),
+            ("::ffff:198.51.100.1", false),
+        ] {
+            assert_eq!(is_of_proxy(&test.app, peer.parse().unwrap()), is_proxy, "{peer}");
+        }
+    }
 
     #[tokio::test]
     async fn everything_is_redirected_to_the_public_url_whatever_host_was_asked() {

@@ -13,13 +13,16 @@ use crate::world::{World, commit, contract, look};
 contract!(
     one_process_at_a_time_has_an_order_and_only_when_it_is_due,
     a_failure_is_counted_until_a_certificate_is_issued,
+    a_process_that_is_killed_leaves_a_pause,
     challenges_are_open_for_all_until_they_are_closed_or_expire,
+    a_new_challenge_takes_the_place_of_an_earlier_one_for_its_domain,
     the_keys_of_account_and_certificate_are_encrypted_again,
 );
 
 const ID: &str = "id";
 const DIRECTORY: &str = "https://ca.example.com/directory";
 const TERM: Duration = Duration::from_mins(10);
+const PAUSE: Duration = Duration::from_mins(1);
 
 fn certificate(world: &World, days: u64) -> AcmeCertificate {
     AcmeCertificate {
@@ -30,7 +33,8 @@ fn certificate(world: &World, days: u64) -> AcmeCertificate {
 }
 
 async fn claim(world: &World) -> bool {
-    commit!(world, tx => acme::claim(tx, ID, world.now(), world.now().plus(TERM)))
+    let now = world.now();
+    commit!(world, tx => acme::claim(tx, ID, now, now.plus(TERM), now.plus(PAUSE)))
 }
 
 async fn standing(world: &World) -> AcmeStanding {
@@ -51,27 +55,44 @@ async fn one_process_at_a_time_has_an_order_and_only_when_it_is_due(world: World
     assert_eq!(look!(world, tx => acme::find(tx, ID)), Some(issued));
 }
 
+async fn a_process_that_is_killed_leaves_a_pause(world: World) {
+    // On SQLite, who has an order does not keep others from it.
+    let claim = async || {
+        let now = world.now();
+        commit!(world, tx => acme::claim(tx, ID, now, now, now.plus(PAUSE)))
+    };
+    assert!(claim().await);
+    assert_eq!(standing(&world).await.attempt_at, world.now().plus(PAUSE));
+    assert!(!claim().await);
+    world.clock.advance(PAUSE);
+    assert!(claim().await);
+}
+
 async fn a_failure_is_counted_until_a_certificate_is_issued(world: World) {
     assert_eq!(standing(&world).await, AcmeStanding::default());
     let mut next = world.now();
     for failures in 1..=2 {
         next = next.plus(Duration::from_mins(1));
         assert!(claim(&world).await);
-        let error = "é".repeat(600);
+        let error = format!("a\n\u{1b}[31m\u{202e}{}", "é".repeat(600));
         commit!(world, tx => acme::fail(tx, ID, &error, next));
         let standing = standing(&world).await;
         assert_eq!(
             (standing.failures, standing.attempt_at, standing.generation),
             (failures, next, 0)
         );
-        assert_eq!(standing.last_error, Some("é".repeat(500)));
+        assert_eq!(
+            standing.last_error,
+            Some(format!("a??[31m?{}", "é".repeat(500 - 8)))
+        );
         assert!(!claim(&world).await);
         world.clock.advance(Duration::from_mins(1));
     }
     assert_eq!(look!(world, tx => acme::find(tx, ID)), None);
     // One of other domains that has long expired is forgotten.
     let short = certificate(&world, 1);
-    assert!(commit!(world, tx => acme::claim(tx, "other", world.now(), world.now())));
+    let now = world.now();
+    assert!(commit!(world, tx => acme::claim(tx, "other", now, now, now)));
     commit!(world, tx => acme::issue(tx, "other", &short, next, world.now()));
     world.clock.advance(Duration::from_hours(72));
     assert!(claim(&world).await);
@@ -88,7 +109,7 @@ async fn a_failure_is_counted_until_a_certificate_is_issued(world: World) {
 async fn challenges_are_open_for_all_until_they_are_closed_or_expire(world: World) {
     let challenge = |token: &str, minutes| AcmeChallenge {
         token: token.to_owned(),
-        domain: "gateway.example.com".to_owned(),
+        domain: format!("{token}.example.com"),
         key_authorization: format!("{token}.thumbprint"),
         expires_at: world.now().plus(Duration::from_mins(minutes)),
     };
@@ -101,6 +122,24 @@ async fn challenges_are_open_for_all_until_they_are_closed_or_expire(world: Worl
     commit!(world, tx => acme::close_challenges(tx, &all[1..2], now));
     let before = now.minus(Duration::from_hours(1));
     assert_eq!(look!(world, tx => acme::list_challenges(tx, before)), all[2..]);
+}
+
+async fn a_new_challenge_takes_the_place_of_an_earlier_one_for_its_domain(world: World) {
+    let challenge = |token: &str, domain: &str| AcmeChallenge {
+        token: token.to_owned(),
+        domain: domain.to_owned(),
+        key_authorization: format!("{token}.thumbprint"),
+        expires_at: world.now().plus(TERM),
+    };
+    let stopped = [
+        challenge("a", "one.example.com"),
+        challenge("b", "two.example.com"),
+    ];
+    commit!(world, tx => acme::open_challenges(tx, &stopped));
+    let new = [challenge("c", "one.example.com")];
+    commit!(world, tx => acme::open_challenges(tx, &new));
+    let open = look!(world, tx => acme::list_challenges(tx, world.now()));
+    assert_eq!(open, [stopped[1].clone(), new[0].clone()]);
 }
 
 async fn the_keys_of_account_and_certificate_are_encrypted_again(world: World) {

@@ -18,3 +18,8 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
+
+{{/* What probes speak. */}}
+{{- define "gatewright.scheme" -}}
+{{- if (.Values.tls).enabled -}}HTTPS{{- else -}}HTTP{{- end -}}
+{{- end -}}

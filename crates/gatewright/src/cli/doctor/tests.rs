@@ -236,18 +236,22 @@ async fn a_change_of_the_master_key_is_explained_step_by_step() {
 
 #[tokio::test]
 async fn a_proxy_that_is_not_configured_is_reported() {
-    let told = async |url: &str, proxies: &[&str]| {
+    let told = async |url: &str, proxies: &[&str], is_tls: bool| {
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config::default();
         config.database.data_dir = folder.path().join("data");
         config.server.public_url = url.to_owned();
         config.server.trusted_proxies = proxies.iter().map(|proxy| proxy.parse().unwrap()).collect();
+        config.acme.accept_terms = is_tls;
         let (_, text) = examined(config).await;
         text.contains("warn  proxy: ") && text.contains("server.trusted_proxies")
     };
-    assert!(told("https://gateway.example.com", &[]).await);
-    assert!(!told("https://gateway.example.com", &["10.0.0.0/8"]).await);
-    assert!(!told("http://127.0.0.1:8080", &[]).await);
+    assert!(told("https://gateway.example.com", &[], false).await);
+    assert!(!told("https://gateway.example.com", &["10.0.0.0/8"], false).await);
+    assert!(!told("http://127.0.0.1:8080", &[], false).await);
+    // Where TLS ends here, a load balancer in front names no clients.
+    assert!(!told("https://gateway.example.com", &[], true).await);
+    assert!(told("https://gateway.example.com", &["10.0.0.0/8"], true).await);
 }
 
 #[test]
