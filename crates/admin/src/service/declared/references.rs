@@ -108,7 +108,7 @@ impl<'a> Known<'a> {
                 known.trim().to_lowercase() == lower
             }
         };
-        if self.names.iter().any(|known| is_named(known)) {
+        if self.names.iter().any(is_named) {
             return;
         }
         let what = self.what;
