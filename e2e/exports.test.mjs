@@ -16,6 +16,7 @@ import { formulas, readCsv, textOf } from "./lib/csv.mjs";
 import { GRACE, PASSWORD, firstPerson, invite, join as joinProject, keyFor, person } from "./lib/dashboard.mjs";
 import { STORES, startGateway } from "./lib/gateway.mjs";
 import { toolCall } from "./lib/mcp.mjs";
+import { run } from "./lib/process.mjs";
 import { startProvider } from "./lib/provider.mjs";
 import { SECRET, startWebhook } from "./lib/receivers.mjs";
 import { startStatelessServer } from "./lib/stateless-server.mjs";
@@ -148,6 +149,9 @@ async function startWorld(store) {
   const clients = (await gateway.api("GET", `${gateway.project}/gateways/${staff.id}/clients`)).items;
   const blocked = clients.find(({ client_name: name }) => name === "Blocked");
   await create(`gateways/${staff.id}/blocked-clients`, { client_id: blocked.client_id });
+  const file = join(gateway.folder, "all.yaml");
+  await run(gateway.program, ["export", "--output", file, ...gateway.config]);
+  await run(gateway.program, ["apply", "--file", file, ...gateway.config]);
   const [user] = (await gateway.api("GET", `${gateway.project}/users`)).items;
   const ids = { project: gateway.project.split("/")[2], gateway: staff.id, user: user.id };
   for (const [list, count] of [["activity?kind=call", 428], ["incidents", 1]]) {
