@@ -40,6 +40,8 @@ pub(crate) fn program() -> anyhow::Result<Option<PathBuf>> {
         cargo(&build)
             .current_dir(&source)
             .env("CARGO_TARGET_DIR", target())
+            // Crates of both versions have the same names and numbers; with another profile, neither is taken for the other.
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .env("CARGO_INCREMENTAL", "0"),
     )?;
     fs::copy(target().join("debug/gatewright"), &program)?;
