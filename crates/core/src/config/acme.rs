@@ -162,22 +162,7 @@ fn is_domain(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::validate;
-
-    fn problems(change: impl FnOnce(&mut Config)) -> Vec<String> {
-        checked(change).1
-    }
-
-    fn checked(change: impl FnOnce(&mut Config)) -> (Config, Vec<String>) {
-        let mut config = Config::default();
-        config.server.public_url = "https://Gateway.example.com".to_owned();
-        change(&mut config);
-        let problems = validate::check(&mut config, str::to_owned);
-        (
-            config,
-            problems.into_iter().map(|problem| problem.place).collect(),
-        )
-    }
+    use crate::config::validate::testing::{checked, problems};
 
     #[test]
     fn certificates_are_ordered_for_names_only_and_by_default_for_the_public_url() {

@@ -87,22 +87,7 @@ pub(super) fn check(config: &Config, refuse: &mut impl FnMut(&str, String)) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::validate;
-
-    fn problems(change: impl FnOnce(&mut Config)) -> Vec<String> {
-        checked(change).1
-    }
-
-    fn checked(change: impl FnOnce(&mut Config)) -> (Config, Vec<String>) {
-        let mut config = Config::default();
-        config.server.public_url = "https://Gateway.example.com".to_owned();
-        change(&mut config);
-        let problems = validate::check(&mut config, str::to_owned);
-        (
-            config,
-            problems.into_iter().map(|problem| problem.place).collect(),
-        )
-    }
+    use crate::config::validate::testing::problems;
 
     fn with_files(config: &mut Config) {
         config.tls.certificate_file = Some("certificate.pem".into());

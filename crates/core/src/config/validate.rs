@@ -283,6 +283,26 @@ fn check_administrators(config: &Config, refuse: &mut impl FnMut(&str, String)) 
 }
 
 #[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+
+    /// A configuration with an https URL, changed and checked, and the places of what is wrong with it.
+    pub(in crate::config) fn checked(change: impl FnOnce(&mut Config)) -> (Config, Vec<String>) {
+        let mut config = Config::default();
+        config.server.public_url = "https://Gateway.example.com".to_owned();
+        change(&mut config);
+        let problems = check(&mut config, str::to_owned);
+        let places = problems.into_iter().map(|problem| problem.place).collect();
+        (config, places)
+    }
+
+    /// Only the places.
+    pub(in crate::config) fn problems(change: impl FnOnce(&mut Config)) -> Vec<String> {
+        checked(change).1
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use gatewright_domain::secret::Secret;
 
